@@ -1,0 +1,1 @@
+"""Mail and feed rendering (pure), and the only SMTP."""

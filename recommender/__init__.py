@@ -1,0 +1,1 @@
+"""Which papers a reader would want (pure)."""
