@@ -58,4 +58,6 @@ class DeliveryPlan:
 
     def paused(self, now: datetime) -> bool:
         """Whether the reader asked for quiet on this day of theirs."""
-        return self.paused_until is not None and now.astimezone(ZoneInfo(self.zone)).date() < self.paused_until
+        return (
+            self.paused_until is not None and now.astimezone(ZoneInfo(self.zone)).date() < self.paused_until
+        )

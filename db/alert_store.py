@@ -1,0 +1,237 @@
+"""What readers get: batches of news, each profile's matches, and the outbox.
+
+A paper belongs to one batch, and a profile has one match a batch: so no paper comes twice to a profile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from db.records import Batch, Match, Pick, Queued
+from db.session import insert_or, rows_changed
+from db.tables import BatchRow, DigestRow, MatchRow, PaperRow
+
+# --- batches ---------------------------------------------------------------------------------------------
+
+
+def make_batch(session: Session, now: datetime, receipt: str) -> Batch | None:
+    """Gather the news that belongs to no batch yet into a new one; None if there is none."""
+    waiting = select(PaperRow.id).where(PaperRow.news, PaperRow.batch_id.is_(None)).limit(1)
+    if session.execute(waiting).first() is None:
+        return None
+    row = BatchRow(made_at=now, papers=0, receipt=receipt, matched_at=None)
+    session.add(row)
+    session.flush()
+    unbatched = PaperRow.news, PaperRow.batch_id.is_(None)
+    row.papers = rows_changed(session, update(PaperRow).where(*unbatched).values(batch_id=row.id))
+    session.flush()
+    return _batch(row)
+
+
+def unmatched_batches(session: Session) -> list[Batch]:
+    """Batches that not every profile was matched against, oldest first."""
+    query = select(BatchRow).where(BatchRow.matched_at.is_(None)).order_by(BatchRow.id)
+    return [_batch(row) for row in session.scalars(query)]
+
+
+def latest_batch(session: Session) -> Batch | None:
+    """The newest batch."""
+    row = session.scalars(select(BatchRow).order_by(BatchRow.id.desc()).limit(1)).first()
+    return _batch(row) if row else None
+
+
+def batches(session: Session, numbers: Iterable[int]) -> dict[int, Batch]:
+    """Batches by number."""
+    query = select(BatchRow).where(BatchRow.id.in_(list(numbers)))
+    return {row.id: _batch(row) for row in session.scalars(query)}
+
+
+def paper_numbers(session: Session, batch_id: int) -> list[int]:
+    """Row numbers of a batch's papers, in order."""
+    query = select(PaperRow.id).where(PaperRow.batch_id == batch_id, PaperRow.withdrawn.is_(False))
+    return list(session.scalars(query.order_by(PaperRow.id)))
+
+
+def finish_batch(session: Session, batch_id: int, now: datetime) -> None:
+    """Every profile was matched against this batch."""
+    session.execute(update(BatchRow).where(BatchRow.id == batch_id).values(matched_at=now))
+
+
+# --- matches ---------------------------------------------------------------------------------------------
+
+
+def add_matches(session: Session, matches: Sequence[Match]) -> None:
+    """Store matches; those that a profile already has for a batch stay as they were."""
+    if not matches:
+        return
+    rows = [
+        {
+            "profile_id": m.profile_id, "batch_id": m.batch_id, "made_at": m.made_at, "ranked": m.ranked,
+            "items": _items_out(m), "digest_id": None,
+        }
+        for m in matches
+    ]  # fmt: skip
+    session.execute(insert_or(session, MatchRow).on_conflict_do_nothing(), rows)
+
+
+def matched_profiles(session: Session, batch_id: int, profile_ids: Iterable[int]) -> set[int]:
+    """Those of these profiles that have their match for the batch."""
+    query = select(MatchRow.profile_id).where(
+        MatchRow.batch_id == batch_id, MatchRow.profile_id.in_(list(profile_ids))
+    )
+    return set(session.scalars(query))
+
+
+def matches_of(session: Session, profile_id: int, *, at_most: int = 60) -> list[Match]:
+    """A profile's latest matches, newest first."""
+    query = select(MatchRow).where(MatchRow.profile_id == profile_id).order_by(MatchRow.batch_id.desc())
+    return [_match(row) for row in session.scalars(query.limit(at_most))]
+
+
+def recent_scores(session: Session, profile_ids: Iterable[int], since: datetime) -> dict[int, list[float]]:
+    """The scores that each profile's batches had since then, as quantiles, for the dial and the strength."""
+    query = select(MatchRow.profile_id, MatchRow.items).where(
+        MatchRow.profile_id.in_(list(profile_ids)), MatchRow.made_at >= since
+    )
+    found: dict[int, list[float]] = {}
+    for number, items in session.execute(query):
+        found.setdefault(number, []).extend(items.get("scores", ()))
+    return found
+
+
+def unmailed(session: Session, profile_ids: Iterable[int]) -> list[Match]:
+    """Matches of these profiles that no digest has taken yet, oldest first."""
+    query = (
+        select(MatchRow)
+        .where(MatchRow.profile_id.in_(list(profile_ids)), MatchRow.digest_id.is_(None))
+        .order_by(MatchRow.batch_id, MatchRow.profile_id)
+    )
+    return [_match(row) for row in session.scalars(query)]
+
+
+# --- the outbox --------------------------------------------------------------------------------------------
+
+
+def queue(
+    session: Session, *, subscriber_id: int, kind: str, period: str, message_id: str, content: dict[str, Any],
+    now: datetime, matches: Sequence[Match] = (), state: str = "queued",
+) -> int | None:  # fmt: skip
+    """Put one mail into the outbox and mark the matches that it holds; None if that period is there."""
+    statement = (
+        insert_or(session, DigestRow)
+        .values(
+            subscriber_id=subscriber_id, kind=kind, period=period, message_id=message_id, state=state,
+            content=content, attempts=0, next_attempt_at=now, leased_until=None, queued_at=now, sent_at=None,
+            last_error="",
+        )
+        .on_conflict_do_nothing(index_elements=["subscriber_id", "kind", "period"])
+        .returning(DigestRow.id)
+    )  # fmt: skip
+    number = session.execute(statement).scalar()
+    if number is not None:
+        for match in matches:
+            session.execute(
+                update(MatchRow)
+                .where(MatchRow.profile_id == match.profile_id, MatchRow.batch_id == match.batch_id)
+                .where(MatchRow.digest_id.is_(None))
+                .values(digest_id=number)
+            )
+    return number
+
+
+def lease(session: Session, now: datetime, *, seconds: int, at_most: int) -> list[Queued]:
+    """Take due mails for this process, each by exactly one: queued ones whose time has come, and those whose
+    sender died in the middle (their lease ran out)."""
+    until = now + timedelta(seconds=seconds)
+    waiting = (DigestRow.state == "queued") & (DigestRow.next_attempt_at <= now)
+    stranded = (DigestRow.state == "sending") & (DigestRow.leased_until < now)
+    numbers = select(DigestRow.id).where(waiting | stranded).order_by(DigestRow.next_attempt_at, DigestRow.id)
+    if session.get_bind().dialect.name == "postgresql":
+        numbers = numbers.with_for_update(skip_locked=True)
+    chosen = list(session.scalars(numbers.limit(at_most)))
+    if not chosen:
+        return []
+    session.execute(
+        update(DigestRow)
+        .where(DigestRow.id.in_(chosen), waiting | stranded)
+        .values(state="sending", leased_until=until, attempts=DigestRow.attempts + 1)
+    )
+    query = select(DigestRow).where(DigestRow.id.in_(chosen), DigestRow.leased_until == until)
+    return [_queued(row) for row in session.scalars(query.order_by(DigestRow.id))]
+
+
+def sent(session: Session, number: int, now: datetime) -> None:
+    """The mail server has taken it."""
+    _settle(session, number, state="sent", sent_at=now, leased_until=None, last_error="")
+
+
+def failed(session: Session, number: int, error: str, *, retry_at: datetime | None = None) -> None:
+    """It was not taken: to be tried again at ``retry_at``, or never."""
+    state = "queued" if retry_at else "failed"
+    _settle(session, number, state=state, next_attempt_at=retry_at, leased_until=None, last_error=error)
+
+
+def suppressed(session: Session, number: int, why: str) -> None:
+    """It is not to be sent: the subscriber left, paused or never confirmed."""
+    _settle(session, number, state="suppressed", leased_until=None, last_error=why)
+
+
+def _settle(session: Session, number: int, **values: Any) -> None:
+    session.execute(update(DigestRow).where(DigestRow.id == number).values(**values))
+
+
+def outbox(session: Session, *, subscriber_id: int | None = None, at_most: int = 100) -> list[Queued]:
+    """The outbox's latest mails, newest first."""
+    query = select(DigestRow).order_by(DigestRow.id.desc()).limit(at_most)
+    if subscriber_id is not None:
+        query = query.where(DigestRow.subscriber_id == subscriber_id)
+    return [_queued(row) for row in session.scalars(query)]
+
+
+def outbox_states(session: Session) -> dict[str, int]:
+    """How many mails are in each state."""
+    query = select(DigestRow.state, func.count()).group_by(DigestRow.state).order_by(DigestRow.state)
+    return dict(session.execute(query).tuples().all())
+
+
+# --- rows --------------------------------------------------------------------------------------------------
+
+
+def _batch(row: BatchRow) -> Batch:
+    return Batch(row.id, row.made_at, row.papers, row.receipt, row.matched_at is not None)
+
+
+def _items_out(match: Match) -> dict[str, Any]:
+    def out(pick: Pick) -> list[Any]:
+        return [pick.paper, round(pick.score, 6), pick.strength, list(pick.similar), pick.explore]
+
+    return {
+        "chosen": [out(p) for p in match.chosen], "near": [out(p) for p in match.near],
+        "scores": [round(s, 5) for s in match.scores],
+    }  # fmt: skip
+
+
+def _match(row: MatchRow) -> Match:
+    def into(item: list[Any]) -> Pick:
+        paper, score, strength, similar, explore = item
+        return Pick(paper, score, strength, tuple(similar), explore)
+
+    return Match(
+        row.profile_id, row.batch_id, row.made_at, row.ranked,
+        tuple(into(i) for i in row.items["chosen"]), tuple(into(i) for i in row.items["near"]),
+        tuple(row.items.get("scores", ())),
+    )  # fmt: skip
+
+
+def _queued(row: DigestRow) -> Queued:
+    return Queued(
+        row.id, row.subscriber_id, row.kind, row.period, row.message_id,
+        row.state,  # type: ignore[arg-type]  # the column holds only these words
+        row.content, row.attempts, row.next_attempt_at, row.leased_until, row.queued_at, row.sent_at,
+        row.last_error,
+    )  # fmt: skip

@@ -1,0 +1,61 @@
+"""Bringing a database's schema up to date, and checking that it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from db.session import Database
+from db.tables import Base
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def upgrade(database: Database) -> None:
+    """Run every migration that this database lacks, in one transaction, by one process at a time."""
+    with database.writing() as session:
+        connection = session.connection()
+        if not database.is_sqlite:
+            # Two replicas that start together must not both migrate.
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7202611)")
+        command.upgrade(_config(connection), "head")
+
+
+def current(database: Database) -> str | None:
+    """The revision that the database is at; None for an empty one."""
+    with database.reading() as session:
+        return MigrationContext.configure(session.connection()).get_current_revision()
+
+
+def newest() -> str | None:
+    """The revision that this version of Paperwatch wants."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def differences(database: Database) -> list[Any]:
+    """How the migrated schema differs from the tables; empty if it does not."""
+    with database.reading() as session:
+        context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
+        return list(compare_metadata(context, Base.metadata))
+
+
+def draft(database: Database, message: str) -> None:
+    """Write a new revision from what the tables have and the database lacks (for developers)."""
+    versions = Path(__file__).with_name("migrations") / "versions"
+    number = f"{1 + len(list(versions.glob('r[0-9]*.py'))):04d}"
+    with database.writing() as session:
+        config = _config(session.connection())
+        config.set_main_option("file_template", "r%%(rev)s_%%(slug)s")
+        command.revision(config, message=message, autogenerate=True, rev_id=number)

@@ -1,0 +1,1 @@
+"""The schema's history; its sum equals db/tables.py."""

@@ -1,0 +1,49 @@
+"""Papers as rows: the one mapping between the table and `Paper`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from db.merging import title_key
+from db.records import Stored
+from db.tables import PaperRow
+from recommender.paper import Paper
+
+# Fields that are shown but never searched share one JSON column; absent means empty.
+_WORDS = ("area", "doi", "journal_ref", "comment", "code_url", "contributions", "thumbnail")
+_LISTS = ("institutions", "topics", "keywords")
+
+COLUMNS = (
+    PaperRow.id, PaperRow.key, PaperRow.version, PaperRow.title, PaperRow.abstract, PaperRow.summary,
+    PaperRow.authors, PaperRow.authors_complete, PaperRow.categories, PaperRow.announced,
+    PaperRow.announce_type, PaperRow.url, PaperRow.withdrawn, PaperRow.extra,
+)  # fmt: skip
+
+
+def stored(row: Any) -> Stored:
+    """The paper in a row of `COLUMNS`."""
+    extra = row.extra
+    paper = Paper(
+        id=row.key, title=row.title, version=row.version, abstract=row.abstract, summary=row.summary,
+        authors=tuple(row.authors), authors_complete=row.authors_complete, categories=tuple(row.categories),
+        announced=row.announced, announce_type=row.announce_type, url=row.url, withdrawn=row.withdrawn,
+        institutions=tuple(extra.get("institutions", ())), topics=tuple(extra.get("topics", ())),
+        keywords=tuple(extra.get("keywords", ())), area=extra.get("area", ""), doi=extra.get("doi", ""),
+        journal_ref=extra.get("journal_ref", ""), comment=extra.get("comment", ""),
+        code_url=extra.get("code_url", ""), contributions=extra.get("contributions", ""),
+        thumbnail=extra.get("thumbnail", ""),
+    )  # fmt: skip
+    return Stored(row.id, paper)
+
+
+def values(paper: Paper) -> dict[str, Any]:
+    """The column values of a paper, its row number and history aside."""
+    extra: dict[str, Any] = {name: word for name in _WORDS if (word := getattr(paper, name))}
+    extra |= {name: list(items) for name in _LISTS if (items := getattr(paper, name))}
+    return {
+        "key": paper.id, "title_key": title_key(paper), "version": paper.version, "title": paper.title,
+        "abstract": paper.abstract, "summary": paper.summary, "authors": list(paper.authors),
+        "authors_complete": paper.authors_complete, "categories": list(paper.categories),
+        "announced": paper.announced, "announce_type": paper.announce_type, "url": paper.url,
+        "withdrawn": paper.withdrawn, "extra": extra,
+    }  # fmt: skip

@@ -1,0 +1,315 @@
+"""Papers: storing every sighting as one row a paper, and finding them again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from db.merging import Change, best_key, merged, same_work, title_key
+from db.paper_rows import COLUMNS, stored, values
+from db.records import Revision, Stored
+from db.session import insert_or
+from db.tables import AliasRow, PaperRow, RevisionRow, SightingRow, SourceRow
+from recommender.paper import Paper, abs_url
+
+# SQLite takes at most 32,766 parameters a statement; PostgreSQL's planner likes lists of this size.
+_CHUNK = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """How many papers of a merge were new, updated (a later version) or merged (something added)."""
+
+    new: int = 0
+    updated: int = 0
+    merged: int = 0
+
+    def __add__(self, other: Merged) -> Merged:
+        return Merged(self.new + other.new, self.updated + other.updated, self.merged + other.merged)
+
+
+def merge(
+    session: Session,
+    papers: Sequence[Paper],
+    source_id: int,
+    now: datetime,
+    *,
+    batch: date | None = None,
+    archive: bool = False,
+) -> Merged:
+    """Store these sightings by this source, each paper once, and count what changed.
+
+    A paper seen for the first time is news unless the source is an archive, the paper is withdrawn, or it is
+    only a replacement of one that was never seen. A later version keeps the old words as a revision.
+    """
+    total = Merged()
+    for start in range(0, len(papers), _CHUNK):
+        part = papers[start : start + _CHUNK]
+        chunk = _Chunk(_find_known(session, part))
+        handles = [chunk.add(paper) for paper in part]
+        _keep_revisions(session, chunk, now)
+        numbers = _insert(session, chunk, now, archive) | {h: h for h in chunk.known}
+        _update(session, chunk)
+        _record_aliases(session, {key: numbers[h] for key, h in chunk.aliases.items()})
+        sightings = [(numbers[h], paper) for h, paper in zip(handles, part, strict=True)]
+        grown = _record_sightings(session, sightings, source_id, now, batch) | chunk.changed_as("merged")
+        grown -= {numbers[h] for h in chunk.fresh} | chunk.changed_as("updated")
+        total += Merged(len(chunk.fresh), len(chunk.changed_as("updated")), len(grown))
+    return total
+
+
+class _Chunk:
+    """Papers as they grow while a chunk is merged. A handle is the row number of a known paper, or a
+    negative number for one that is new."""
+
+    def __init__(self, found: dict[str, Stored]) -> None:
+        self.known: dict[int, Paper] = {s.number: s.paper for s in found.values()}
+        self.now: dict[int, Paper] = dict(self.known)
+        self.changes: dict[int, Change] = {}
+        self.aliases: dict[str, int] = {}
+        self.by_key: dict[str, int] = {key: s.number for key, s in found.items()}
+        self.by_title: dict[str, int] = {}
+        for number, paper in self.known.items():
+            if label := title_key(paper):
+                self.by_title.setdefault(label, number)
+
+    @property
+    def fresh(self) -> list[int]:
+        return [handle for handle in self.now if handle < 0]
+
+    def changed_as(self, change: Change) -> set[int]:
+        return {handle for handle, kind in self.changes.items() if kind == change and handle > 0}
+
+    def add(self, paper: Paper) -> int:
+        """Merge a sighting into its paper, or begin a new one; its handle."""
+        label = title_key(paper)
+        handle = next((self.by_key[k] for k in keys_of(paper) if k in self.by_key), None)
+        if handle is None and label in self.by_title and same_work(self.now[self.by_title[label]], paper):
+            handle = self.by_title[label]
+        if handle is None:
+            handle = -1 - len(self.now)
+            self.now[handle] = paper
+        else:
+            self._grow(handle, paper)
+        for key in keys_of(paper):
+            self.by_key.setdefault(key, handle)
+            if key != self.now[handle].id:
+                self.aliases[key] = handle
+        if label:
+            self.by_title.setdefault(label, handle)
+        return handle
+
+    def _grow(self, handle: int, paper: Paper) -> None:
+        current = self.now[handle]
+        better, change = merged(current, paper)
+        key, other = best_key(current.id, paper.id)
+        if key != current.id:
+            better = replace(better, id=key, url=abs_url(key) or better.url)
+            change = "merged" if change == "same" else change
+        if key != other:
+            self.aliases[other] = handle
+        self.now[handle] = better
+        if change == "updated" or (change == "merged" and self.changes.get(handle) != "updated"):
+            self.changes[handle] = change
+
+
+def keys_of(paper: Paper) -> list[str]:
+    """Every key that the paper goes by: its own, and its DOI's."""
+    other = f"doi:{paper.doi}"
+    return [paper.id, other] if paper.doi and other != paper.id else [paper.id]
+
+
+def is_news(paper: Paper) -> bool:
+    """Whether a first sighting may be told to readers: no withdrawal, no replacement of an unseen paper."""
+    return not paper.withdrawn and not paper.announce_type.startswith("replace")
+
+
+def _find_known(session: Session, papers: Sequence[Paper]) -> dict[str, Stored]:
+    """Rows that these papers may be, by key, alias or title key."""
+    keys = list(dict.fromkeys(k for p in papers for k in keys_of(p)))
+    found = _by_key_or_alias(session, keys)
+    missing = [p for p in papers if not any(k in found for k in keys_of(p))]
+    labels = [label for p in missing if (label := title_key(p))]
+    if labels:
+        query = select(*COLUMNS).where(PaperRow.title_key.in_(labels)).order_by(PaperRow.id)
+        for row in session.execute(query):
+            found.setdefault(row.key, stored(row))
+    return found
+
+
+def _by_key_or_alias(session: Session, keys: Sequence[str]) -> dict[str, Stored]:
+    found = {row.key: stored(row) for row in session.execute(select(*COLUMNS).where(PaperRow.key.in_(keys)))}
+    rest = [k for k in keys if k not in found]
+    if rest:
+        query = select(AliasRow.key.label("alias"), *COLUMNS).join(PaperRow, PaperRow.id == AliasRow.paper_id)
+        for row in session.execute(query.where(AliasRow.key.in_(rest))):
+            found[row.alias] = stored(row)
+    return found
+
+
+def _insert(session: Session, chunk: _Chunk, now: datetime, archive: bool) -> dict[int, int]:
+    """Row numbers of the new papers, by handle."""
+    papers = {handle: chunk.now[handle] for handle in chunk.fresh}
+    if not papers:
+        return {}
+    rows = [
+        values(p) | {"first_seen_at": now, "batch_id": None, "news": not archive and is_news(p)}
+        for p in papers.values()
+    ]
+    session.execute(insert(PaperRow), rows)
+    query = select(PaperRow.key, PaperRow.id).where(PaperRow.key.in_([p.id for p in papers.values()]))
+    numbers = {row.key: row.id for row in session.execute(query)}
+    return {handle: numbers[paper.id] for handle, paper in papers.items()}
+
+
+def _update(session: Session, chunk: _Chunk) -> None:
+    changed = {handle: chunk.now[handle] for handle in chunk.changes if handle > 0}
+    if not changed:
+        return
+    session.execute(update(PaperRow), [{"id": n, **values(p)} for n, p in changed.items()])
+    gone = [n for n, p in changed.items() if p.withdrawn]
+    if gone:
+        # A paper that is withdrawn before it was matched is news no longer.
+        unmatched = PaperRow.id.in_(gone), PaperRow.batch_id.is_(None)
+        session.execute(update(PaperRow).where(*unmatched).values(news=False))
+
+
+def _keep_revisions(session: Session, chunk: _Chunk, now: datetime) -> None:
+    old = {n: chunk.known[n] for n in chunk.changed_as("updated") if chunk.known[n].abstract}
+    known = session.execute(
+        select(RevisionRow.paper_id, RevisionRow.version).where(RevisionRow.paper_id.in_(old))
+    ).all()
+    done = {(row.paper_id, row.version) for row in known}
+    rows = [
+        {
+            "paper_id": n,
+            "version": p.version or 0,
+            "title": p.title,
+            "abstract": p.abstract,
+            "replaced_at": now,
+        }
+        for n, p in old.items()
+        if (n, p.version or 0) not in done and p.version != chunk.now[n].version
+    ]
+    if rows:
+        session.execute(insert(RevisionRow), rows)
+
+
+def _record_sightings(
+    session: Session,
+    sightings: Sequence[tuple[int, Paper]],
+    source_id: int,
+    now: datetime,
+    batch: date | None,
+) -> set[int]:
+    """Row numbers of the papers that this source had not shown in this form before."""
+    rows = {
+        (number, paper.version or 0, paper.announce_type): {
+            "paper_id": number, "source_id": source_id, "version": paper.version or 0,
+            "announce_type": paper.announce_type, "batch": batch or paper.announced, "seen_at": now,
+        }
+        for number, paper in sightings
+    }  # fmt: skip
+    numbers = {number for number, _, _ in rows}
+    known = session.execute(
+        select(SightingRow.paper_id, SightingRow.version, SightingRow.announce_type).where(
+            SightingRow.source_id == source_id, SightingRow.paper_id.in_(numbers)
+        )
+    )
+    for row in known:
+        rows.pop((row.paper_id, row.version, row.announce_type), None)
+    if rows:
+        session.execute(insert(SightingRow), list(rows.values()))
+    return {number for number, _, _ in rows}
+
+
+def _record_aliases(session: Session, aliases: dict[str, int]) -> None:
+    if aliases:
+        rows = [{"key": key, "paper_id": number} for key, number in aliases.items()]
+        session.execute(insert_or(session, AliasRow).on_conflict_do_nothing(), rows)
+
+
+def by_numbers(session: Session, numbers: Iterable[int], *, with_sources: bool = False) -> dict[int, Stored]:
+    """Stored papers by row number; numbers that are unknown are left out."""
+    wanted = list(dict.fromkeys(numbers))
+    found: dict[int, Stored] = {}
+    for start in range(0, len(wanted), _CHUNK):
+        part = wanted[start : start + _CHUNK]
+        for row in session.execute(select(*COLUMNS).where(PaperRow.id.in_(part))):
+            found[row.id] = stored(row)
+    return _with_sources(session, found) if with_sources else found
+
+
+def by_keys(session: Session, keys: Iterable[str], *, with_sources: bool = False) -> dict[str, Stored]:
+    """Stored papers by the key or alias asked for; unknown keys are left out."""
+    wanted = list(dict.fromkeys(keys))
+    found: dict[str, Stored] = {}
+    for start in range(0, len(wanted), _CHUNK):
+        found |= _by_key_or_alias(session, wanted[start : start + _CHUNK])
+    if not with_sources:
+        return found
+    sourced = _with_sources(session, {s.number: s for s in found.values()})
+    return {key: sourced[s.number] for key, s in found.items()}
+
+
+def all_papers(session: Session, *, newest: int | None = None) -> list[Stored]:
+    """Every stored paper, or the ``newest`` ones by announcement day; newest first, ties by key."""
+    query = select(*COLUMNS).order_by(PaperRow.announced.desc().nulls_last(), PaperRow.key)
+    if newest is not None:
+        query = query.limit(newest)
+    found = {row.id: stored(row) for row in session.execute(query)}
+    return list(_with_sources(session, found).values())
+
+
+def recent(session: Session, *, days: int, at_most: int) -> list[Stored]:
+    """Papers of the ``days`` latest announcement days on hand that are no replacements, newest first."""
+    latest = select(PaperRow.announced).where(PaperRow.announced.is_not(None)).distinct()
+    dates = session.scalars(latest.order_by(PaperRow.announced.desc()).limit(days)).all()
+    if not dates:
+        return all_papers(session, newest=at_most)
+    query = (
+        select(*COLUMNS)
+        .where(PaperRow.announced >= min(d for d in dates if d), PaperRow.withdrawn.is_(False))
+        .where(PaperRow.announce_type.not_in(("replace", "replace-cross")))
+        .order_by(PaperRow.announced.desc(), PaperRow.key)
+        .limit(at_most)
+    )
+    return [stored(row) for row in session.execute(query)]
+
+
+def count(session: Session) -> int:
+    """How many papers are stored."""
+    return session.scalar(select(func.count()).select_from(PaperRow)) or 0
+
+
+def revisions(session: Session, number: int) -> list[Revision]:
+    """What earlier versions of this paper said, oldest first."""
+    query = select(RevisionRow).where(RevisionRow.paper_id == number).order_by(RevisionRow.version)
+    return [Revision(r.version, r.title, r.abstract, r.replaced_at) for r in session.scalars(query)]
+
+
+def stream(session: Session) -> Iterator[Paper]:
+    """Every paper, in row order, without holding all of them."""
+    query = select(*COLUMNS).order_by(PaperRow.id).execution_options(yield_per=_CHUNK)
+    for row in session.execute(query):
+        yield stored(row).paper
+
+
+def _with_sources(session: Session, found: dict[int, Stored]) -> dict[int, Stored]:
+    names: dict[int, list[str]] = {}
+    numbers = list(found)
+    for start in range(0, len(numbers), _CHUNK):
+        query = (
+            select(SightingRow.paper_id, SourceRow.name)
+            .join(SourceRow, SourceRow.id == SightingRow.source_id)
+            .where(SightingRow.paper_id.in_(numbers[start : start + _CHUNK]))
+            .distinct()
+            .order_by(SightingRow.paper_id, SourceRow.name)
+        )
+        for number, name in session.execute(query):
+            names.setdefault(number, []).append(name)
+    return {n: Stored(n, replace(s.paper, sources=tuple(names.get(n, ())))) for n, s in found.items()}

@@ -1,0 +1,129 @@
+"""What stores hand out besides papers and profiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+from recommender.paper import Paper
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where papers come from. ``kind`` is folder, feed or file (given by hand, never due by itself).
+
+    ``cursor`` is what the source's reader wants to remember between checks.
+    """
+
+    id: int
+    name: str
+    kind: str
+    location: str
+    every_minutes: int
+    paused: bool
+    next_check_at: datetime | None
+    etag: str
+    last_modified: str
+    cursor: dict[str, Any]
+    last_batch: date | None
+    last_success_at: datetime | None
+    last_error: str
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one check of one location found, or why it found nothing."""
+
+    source_id: int
+    at: datetime
+    location: str
+    format: str = ""
+    batch: date | None = None
+    received: int = 0
+    new: int = 0
+    updated: int = 0
+    merged: int = 0
+    rejected: tuple[tuple[str, str], ...] = ()
+    note: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A paper with its row number, which matches and ledgers refer to."""
+
+    number: int
+    paper: Paper
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Papers that became news together, and the line that tells readers what was checked."""
+
+    id: int
+    made_at: datetime
+    papers: int
+    receipt: str
+    matched: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One paper in a match: its row number, score and strength, the near-duplicates folded under it, and
+    the propensity of an explore slot."""
+
+    paper: int
+    score: float
+    strength: str
+    similar: tuple[int, ...] = ()
+    explore: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What one profile gets of one batch of ``ranked`` papers.
+
+    ``scores`` are every hundredth quantile of the batch's scores, from which the dial learns its cut.
+    """
+
+    profile_id: int
+    batch_id: int
+    made_at: datetime
+    ranked: int
+    chosen: tuple[Pick, ...]
+    near: tuple[Pick, ...]
+    scores: tuple[float, ...] = ()
+
+
+DigestState = Literal["queued", "sending", "sent", "failed", "suppressed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """One mail in the outbox. ``kind`` is digest, confirmation or access (a link to one's own page)."""
+
+    id: int
+    subscriber_id: int
+    kind: str
+    period: str
+    message_id: str
+    state: DigestState
+    content: dict[str, Any]
+    attempts: int
+    next_attempt_at: datetime | None
+    leased_until: datetime | None
+    queued_at: datetime
+    sent_at: datetime | None
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What a paper's earlier version said."""
+
+    version: int
+    title: str
+    abstract: str
+    replaced_at: datetime

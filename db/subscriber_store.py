@@ -1,0 +1,227 @@
+"""Subscribers, their profiles, and what they said about papers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Any, cast
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from db.session import rows_changed
+from db.tables import FeedbackRow, MatchRow, ModelRow, PaperRow, ProfileRow, SubscriberRow
+from profiles.delivery import DeliveryPlan
+from profiles.feedback import Feedback, Opinion
+from profiles.profile import Profile, Subscriber
+from recommender.interest import Interests, Mutes
+
+
+class UnknownProfileError(LookupError):
+    """There is no profile of that name or number."""
+
+
+def subscriber(session: Session, number: int) -> Subscriber | None:
+    """The subscriber with this number."""
+    row = session.get(SubscriberRow, number)
+    return _subscriber(row) if row else None
+
+
+def by_email(session: Session, email: str) -> Subscriber | None:
+    """The subscriber with this address, whatever its case."""
+    row = session.scalars(select(SubscriberRow).where(SubscriberRow.email == email.lower())).first()
+    return _subscriber(row) if row and email else None
+
+
+def add_subscriber(session: Session, email: str, state: str, now: datetime, note: str) -> Subscriber:
+    """A new subscriber; the address must be new (or empty, for a reader of feeds only)."""
+    row = SubscriberRow(email=email.lower(), state=state, state_at=now, state_note=note, created_at=now)
+    session.add(row)
+    session.flush()
+    return _subscriber(row)
+
+
+def set_state(session: Session, number: int, state: str, now: datetime, note: str) -> bool:
+    """Move a subscriber to a state; false if it was in that state already (nothing is written then)."""
+    change = update(SubscriberRow).where(SubscriberRow.id == number, SubscriberRow.state != state)
+    return rows_changed(session, change.values(state=state, state_at=now, state_note=note)) == 1
+
+
+def subscribers(session: Session) -> list[Subscriber]:
+    """All subscribers, oldest first."""
+    return [_subscriber(row) for row in session.scalars(select(SubscriberRow).order_by(SubscriberRow.id))]
+
+
+# --- profiles ------------------------------------------------------------------------------------------
+
+
+def add_profile(
+    session: Session, subscriber_id: int, name: str, interests: Interests, *, per_day: int,
+    delivery: DeliveryPlan, feed_token: str, now: datetime,
+) -> Profile:  # fmt: skip
+    """A new profile; a subscriber's profiles have different names."""
+    row = ProfileRow(
+        subscriber_id=subscriber_id, name=name, interests=_interests_out(interests), per_day=per_day,
+        delivery=_delivery_out(delivery), feed_token=feed_token, created_at=now, revision=1,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return _profile(row)
+
+
+def change_profile(session: Session, profile: Profile) -> None:
+    """Store the profile as it now is; its model is stale from here on."""
+    session.execute(
+        update(ProfileRow)
+        .where(ProfileRow.id == profile.id)
+        .values(
+            name=profile.name, interests=_interests_out(profile.interests), per_day=profile.per_day,
+            delivery=_delivery_out(profile.delivery), feed_token=profile.feed_token,
+            revision=ProfileRow.revision + 1,
+        )
+    )  # fmt: skip
+
+
+def delete_profile(session: Session, profile_id: int) -> None:
+    """Forget a profile with its feedback, model and matches."""
+    for table in (FeedbackRow, ModelRow, MatchRow):
+        session.execute(delete(table).where(table.profile_id == profile_id))
+    session.execute(delete(ProfileRow).where(ProfileRow.id == profile_id))
+
+
+def profile(session: Session, number: int) -> Profile | None:
+    """The profile with this number."""
+    row = session.get(ProfileRow, number)
+    return _profile(row) if row else None
+
+
+def profile_by_token(session: Session, token: str) -> Profile | None:
+    """The profile whose feed has this token."""
+    row = session.scalars(select(ProfileRow).where(ProfileRow.feed_token == token)).first()
+    return _profile(row) if row else None
+
+
+def profile_named(session: Session, name: str) -> Profile:
+    """The profile that a person means: a number, a name, or ``address/name`` where names repeat.
+
+    Raises `UnknownProfileError` saying what there is.
+    """
+    query = select(ProfileRow).order_by(ProfileRow.id)
+    if name.isdecimal():
+        row = session.get(ProfileRow, int(name))
+        found = [row] if row else []
+    elif "/" in name and "@" in name.partition("/")[0]:
+        email, _, label = name.partition("/")
+        query = query.join(SubscriberRow, SubscriberRow.id == ProfileRow.subscriber_id)
+        found = list(
+            session.scalars(query.where(SubscriberRow.email == email.lower(), ProfileRow.name == label))
+        )
+    else:
+        found = list(session.scalars(query.where(ProfileRow.name == name)))
+    if len(found) == 1:
+        return _profile(found[0])
+    if found:
+        numbers = ", ".join(str(row.id) for row in found)
+        raise UnknownProfileError(f"several profiles are named {name!r}: give one of the numbers {numbers}")
+    raise UnknownProfileError(f"no profile {name!r}; `paperwatch profile list` shows them")
+
+
+def profiles_of(session: Session, subscriber_id: int) -> list[Profile]:
+    """A subscriber's profiles, oldest first."""
+    query = select(ProfileRow).where(ProfileRow.subscriber_id == subscriber_id).order_by(ProfileRow.id)
+    return [_profile(row) for row in session.scalars(query)]
+
+
+def profiles(session: Session) -> list[Profile]:
+    """All profiles, oldest first."""
+    return [_profile(row) for row in session.scalars(select(ProfileRow).order_by(ProfileRow.id))]
+
+
+def active_profiles(session: Session, *, after: int = 0, at_most: int) -> list[tuple[Profile, int]]:
+    """A shard of the profiles to match, with the revision of each: those of confirmed subscribers, by number
+    after ``after``."""
+    query = (
+        select(ProfileRow)
+        .join(SubscriberRow, SubscriberRow.id == ProfileRow.subscriber_id)
+        .where(ProfileRow.id > after, SubscriberRow.state == "confirmed")
+        .order_by(ProfileRow.id)
+        .limit(at_most)
+    )
+    return [(_profile(row), row.revision) for row in session.scalars(query)]
+
+
+def revision(session: Session, profile_id: int) -> int:
+    """How often the profile was edited or rated."""
+    return session.scalars(select(ProfileRow.revision).where(ProfileRow.id == profile_id)).one()
+
+
+# --- feedback ------------------------------------------------------------------------------------------
+
+
+def add_feedback(
+    session: Session, profile_id: int, paper: int, opinion: Opinion, now: datetime, via: str
+) -> None:
+    """Append one event; the profile's model is stale from here on."""
+    session.execute(
+        insert(FeedbackRow).values(profile_id=profile_id, paper_id=paper, opinion=opinion, at=now, via=via)
+    )
+    session.execute(
+        update(ProfileRow).where(ProfileRow.id == profile_id).values(revision=ProfileRow.revision + 1)
+    )
+
+
+def feedback(session: Session, profile_ids: Iterable[int]) -> dict[int, list[Feedback]]:
+    """All events of these profiles, oldest first; the papers by canonical key."""
+    query = (
+        select(FeedbackRow, PaperRow.key)
+        .join(PaperRow, PaperRow.id == FeedbackRow.paper_id)
+        .where(FeedbackRow.profile_id.in_(list(profile_ids)))
+        .order_by(FeedbackRow.at, FeedbackRow.id)
+    )
+    events: dict[int, list[Feedback]] = {}
+    for row, key in session.execute(query):
+        event = Feedback(row.profile_id, key, cast(Opinion, row.opinion), row.at, row.via)
+        events.setdefault(row.profile_id, []).append(event)
+    return events
+
+
+# --- rows ----------------------------------------------------------------------------------------------
+
+
+def _subscriber(row: SubscriberRow) -> Subscriber:
+    return Subscriber(row.id, row.email, row.state, row.state_at, row.state_note, row.created_at)
+
+
+def _profile(row: ProfileRow) -> Profile:
+    return Profile(
+        row.id, row.subscriber_id, row.name, _interests_in(row.interests), row.per_day,
+        _delivery_in(row.delivery), row.feed_token, row.created_at,
+    )  # fmt: skip
+
+
+def _interests_out(interests: Interests) -> dict[str, Any]:
+    return asdict(interests)
+
+
+def _interests_in(data: dict[str, Any]) -> Interests:
+    mutes = {name: tuple(words) for name, words in data.get("mutes", {}).items()}
+    return Interests(
+        statement=data.get("statement", ""),
+        terms=tuple((str(term), float(weight)) for term, weight in data.get("terms", ())),
+        authors=tuple(data.get("authors", ())),
+        categories=tuple(data.get("categories", ())),
+        seeds=tuple(data.get("seeds", ())),
+        mutes=Mutes(**mutes),
+    )
+
+
+def _delivery_out(plan: DeliveryPlan) -> dict[str, Any]:
+    return asdict(plan) | {"paused_until": plan.paused_until.isoformat() if plan.paused_until else None}
+
+
+def _delivery_in(data: dict[str, Any]) -> DeliveryPlan:
+    until = data.get("paused_until")
+    return DeliveryPlan(
+        **(data | {"days": tuple(data["days"]), "paused_until": date.fromisoformat(until) if until else None})
+    )
