@@ -32,6 +32,8 @@ class Parsed:
     ``note`` says why a payload without papers is validly empty ("no announcement at the weekend").
     ``batch`` is the announcement day of the whole payload where it states one.
     ``next_page`` is what to ask for next: an OAI resumption token, or the API's next start.
+    ``cursor`` is where the next harvest starts: OAI-PMH's responseDate, to be sent as ``from``.
+    ``deleted`` are the canonical ids of records that the source says it deleted; they are no papers.
     """
 
     format: str
@@ -40,6 +42,8 @@ class Parsed:
     note: str = ""
     batch: date | None = None
     next_page: str = ""
+    cursor: str = ""
+    deleted: tuple[str, ...] = ()
 
 
 class Format(Protocol):
