@@ -1,0 +1,69 @@
+"""Complete mails as bytes, ready for SMTP: digests, confirmations and other notes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from jobs.alerts import mail_html, mail_text, mime, wording
+from jobs.alerts.digest import Digest
+from jobs.alerts.links import Links
+from jobs.alerts.readable import clean
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Whom mail comes from: the name shown, the address, and the mailbox that takes unsubscribe mails.
+
+    Without ``unsubscribe_mailbox`` the address itself is named for that.
+    """
+
+    name: str
+    address: str
+    unsubscribe_mailbox: str = ""
+
+
+def render(digest: Digest, links: Links, sender: Sender) -> bytes:
+    """The digest as complete RFC 5322 bytes with CRLF line ends, ASCII throughout.
+
+    The same digest gives the same bytes. Raises `mime.MailError` for an address that cannot be written to.
+    """
+    text = mail_text.render(digest, links)
+    html = mail_html.render(digest, links, clean(sender.name) or "Paperwatch")
+    return mime.message(_digest_headers(digest, links, sender), text, html)
+
+
+def _digest_headers(digest: Digest, links: Links, sender: Sender) -> list[tuple[str, str]]:
+    leave = links.unsubscribe(digest.subscriber_id, digest.list_profile)
+    token = links.unsubscribe_token(digest.subscriber_id, digest.list_profile)
+    mailbox = quote(mime.mailbox(sender.unsubscribe_mailbox or sender.address), safe="@")
+    return [
+        *envelope(sender, digest.to, wording.subject(digest), digest.at.astimezone(ZoneInfo(digest.zone))),
+        ("Message-ID", mime.message_id(digest.message_id)),
+        ("List-Id", _list_id(digest, links, sender)),
+        ("List-Unsubscribe", f"<{leave}>, <mailto:{mailbox}?subject=unsubscribe%20{token}>"),
+        # RFC 8058: tells the mail program that a POST to the address above is enough.
+        ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        ("Auto-Submitted", "auto-generated"),
+    ]
+
+
+def envelope(sender: Sender, to: str, subject: str, at: datetime) -> list[tuple[str, str]]:
+    """The headers that every mail begins with; ``at`` is aware and shown with its own offset."""
+    return [
+        ("From", mime.named_mailbox(sender.name, sender.address)),
+        ("To", mime.mailbox(to)),
+        ("Subject", mime.unstructured(subject)),
+        ("Date", mime.date(at)),
+    ]
+
+
+def _list_id(digest: Digest, links: Links, sender: Sender) -> str:
+    """RFC 2919: names the list for the reader's filters, and never changes with what is in the mail."""
+    host = links.host if any(c.isalpha() for c in links.host) else "localhost"
+    about = "" if digest.list_profile is None else f"profile-{digest.list_profile}."
+    return (
+        f"{mime.unstructured(clean(sender.name).replace('<', '').replace('>', ''))} <{about}digests.{host}>"
+    )

@@ -1,0 +1,141 @@
+"""The text part, written for the eye: 76 columns, links on lines of their own."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+from jobs.alerts import wording
+from jobs.alerts.digest import BARS, Digest, Item
+from jobs.alerts.links import Links
+from jobs.alerts.readable import readable
+from recommender.paper import Paper
+
+WIDTH = 76
+_INDENT = "    "
+
+
+def render(digest: Digest, links: Links) -> str:
+    """The whole text part, lines ended by ``\\n``."""
+    blocks = [f"{wording.heading(digest)}\n{wording.local_day(digest.at, digest.zone)}"]
+    if not digest.papers and digest.receipt.why_empty:
+        blocks.append(wrap(readable(digest.receipt.why_empty)))
+    number = 0
+    for section in digest.sections:
+        if len(digest.sections) > 1:
+            name = f"{readable(section.profile_name)} · {wording.count(len(section.items))}"
+            blocks.append(f"{wrap(name)}\n{'-' * min(WIDTH, columns(name))}")
+        for item in section.items:
+            number += 1
+            blocks.append(_item(number, item, section.profile_id, links))
+        if section.near:
+            blocks.append(_near(section.near))
+    blocks.append(_foot(digest, links))
+    return "\n\n".join(blocks) + "\n"
+
+
+def wrap(text: str, indent: str = "", first: str | None = None) -> str:
+    """The text in lines of at most 76 columns, each after ``indent`` (the first after ``first``)."""
+    start = indent if first is None else first
+    room = WIDTH - len(indent)
+    if text.isascii() and len(text) <= room:
+        return start + text
+    lines: list[str] = []
+    line, used = "", 0
+    for word in text.split():
+        width = columns(word)
+        if line and used + 1 + width <= room:
+            line, used = f"{line} {word}", used + 1 + width
+            continue
+        if line:
+            lines.append(line)
+        *full, line = _broken(word, room) if width > room else [word]
+        lines += full
+        used = columns(line)
+    lines.append(line)
+    return start + f"\n{indent}".join(lines)
+
+
+def columns(text: str) -> int:
+    """How many terminal columns a text takes: two for wide characters, none for combining ones."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns(c) for c in text)
+
+
+def _columns(char: str) -> int:
+    if unicodedata.combining(char) or unicodedata.category(char) in {"Mn", "Me", "Cf"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in {"W", "F"} else 1
+
+
+def _broken(word: str, room: int) -> list[str]:
+    """A word wider than a line (Chinese has no spaces) in pieces that fit."""
+    pieces, piece, used = [], "", 0
+    for char in word:
+        width = _columns(char)
+        if used + width > room:
+            pieces.append(piece)
+            piece, used = "", 0
+        piece, used = piece + char, used + width
+    return [*pieces, piece]
+
+
+def _item(number: int, item: Item, profile_id: int, links: Links) -> str:
+    why = [wrap(f"Why: {readable(item.reason)}", _INDENT)] if item.reason else []
+    if item.similar:
+        titles = "; ".join(wording.ellipsis(wording.title(paper), 80) for paper in item.similar[:5])
+        why.append(wrap(f"Similar: {titles}", _INDENT))
+    if item.explore is not None:
+        why.append(f"{_INDENT}Explore: a pick from outside your usual range.")
+    rate = links.rate_base(profile_id, item.paper.id)
+    head, addresses = _paper(item.paper, item.strength)
+    reasons = "\n".join(why) + "\n\n" if why else ""
+    return (
+        f"{number:2}. {head}\n\n{reasons}{addresses}"
+        f"    more  {rate}/like\n    less  {rate}/dislike\n    save  {rate}/save"
+    )
+
+
+@lru_cache(maxsize=4096)
+def _paper(paper: Paper, strength: str) -> tuple[str, str]:
+    """What every reader of this strength sees of a paper: what stands above the reasons, and its links."""
+    filled = BARS[strength]
+    about = (
+        f"{'▮' * filled}{'▯' * (4 - filled)} {strength}",
+        wording.facts(paper),
+        wording.provenance(paper),
+    )
+    head = [
+        wrap(wording.ellipsis(wording.title(paper), 320), _INDENT, first=""),
+        wrap(" · ".join(part for part in about if part), _INDENT),
+    ]
+    if blurb := wording.blurb(paper):
+        head.append("\n" + wrap(blurb, _INDENT))
+    addresses = "".join(f"    {label:5} {url}\n" for label, url in wording.addresses(paper))
+    return "\n".join(head), addresses
+
+
+def _near(items: tuple[Item, ...]) -> str:
+    lines = [f"Near misses ({len(items)})"]
+    for item in items:
+        lines.append("")
+        lines.append(wrap(wording.ellipsis(wording.title(item.paper), 200), "  ", first="- "))
+        if address := wording.address(item.paper):
+            lines.append(f"  {address}")
+    return "\n".join(lines)
+
+
+def _foot(digest: Digest, links: Links) -> str:
+    preferences = links.preferences(digest.subscriber_id, digest.at)
+    leave = ""
+    if len(digest.sections) > 1:
+        for section in digest.sections:
+            address = links.unsubscribe(digest.subscriber_id, section.profile_id)
+            leave += f"\n\n{wrap(f'Leave “{readable(section.profile_name)}”:')}\n{address}"
+    # "-- " begins a signature, which mutt and its like show in grey.
+    return (
+        f"-- \n{wrap(readable(digest.receipt.line))}\n\n"
+        f"Preferences:\n{preferences}\n\nPause:\n{preferences}#pause{leave}\n\n"
+        f"Unsubscribe:\n{links.unsubscribe(digest.subscriber_id, digest.list_profile)}"
+    )

@@ -1,0 +1,145 @@
+"""The bytes of a mail: headers that nothing can break out of, and a text and an HTML part."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import b64encode
+from collections.abc import Sequence
+from datetime import datetime
+from email.utils import format_datetime
+from functools import lru_cache
+from hashlib import sha256
+
+from jobs.alerts.readable import clean
+
+# RFC 5322, section 2.1.1: no line over 998 bytes without its CRLF; a margin for servers that add to a line.
+_MAX_LINE = 990
+# RFC 2047: an encoded word is at most 75 characters; 45 bytes make 60 in base64, plus =?utf-8?B? and ?=.
+_WORD_BYTES = 45
+_LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*")
+_MESSAGE_ID = re.compile(r"<[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,200}@[A-Za-z0-9.:\[\]-]{1,200}>")
+_HEADER_VALUE = re.compile(r"[\x20-\x7e]{1,900}")
+_SPECIALS = re.compile(r'[()<>\[\]:;@\\,."]')
+
+
+class MailError(ValueError):
+    """A mail that cannot be made; the message names the field and what is wrong with it."""
+
+
+@lru_cache(maxsize=4096)
+def mailbox(address: str) -> str:
+    """The address as it may stand in a header or an SMTP command: checked, its domain in ASCII (IDNA).
+
+    Raises `MailError` for anything else than one plain address, line breaks and further recipients included.
+    """
+    local, at, host = address.rpartition("@")
+    try:
+        host = host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        host = ""
+    if not at or len(local) > 64 or not _LOCAL_PART.fullmatch(local) or not _HOST.fullmatch(host):
+        raise MailError(f"{address!r} is no e-mail address that can be written to")
+    return f"{local}@{host}"
+
+
+@lru_cache(maxsize=256)
+def named_mailbox(name: str, address: str) -> str:
+    """``Paperwatch <digest@example.org>``, the name quoted or encoded as it needs."""
+    name = clean(name)
+    if not name:
+        return mailbox(address)
+    if name.isascii() and _SPECIALS.search(name):
+        name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"{unstructured(name)} <{mailbox(address)}>"
+
+
+def unstructured(text: str) -> str:
+    """Free text for a header: as it is where it is short ASCII, else RFC 2047 words on folded lines."""
+    text = clean(text)
+    # A text that looks like an encoded word would be decoded into something else by the reader's program.
+    if text.isascii() and len(text) < 900 and "=?" not in text:
+        return text
+    words, word = [], b""
+    for char in text:
+        encoded = char.encode("utf-8")
+        if len(word) + len(encoded) > _WORD_BYTES:
+            words.append(word)
+            word = b""
+        word += encoded
+    words.append(word)
+    return "\r\n ".join(f"=?utf-8?B?{b64encode(w).decode('ascii')}?=" for w in words)
+
+
+def message_id(value: str) -> str:
+    """The Message-ID, checked; raises `MailError` unless it is ``<left@right>`` in plain characters."""
+    if not _MESSAGE_ID.fullmatch(value):
+        raise MailError(f"{value!r} is no Message-ID such as <digest-7@example.org>")
+    return value
+
+
+def date(at: datetime) -> str:
+    """The Date header of an aware moment, with its own offset."""
+    if at.tzinfo is None:
+        raise MailError(f"{at!r} has no time zone; a mail needs an aware time")
+    return format_datetime(at)
+
+
+def message(headers: Sequence[tuple[str, str]], text: str, html: bytes) -> bytes:
+    """The whole mail: the headers in their order, then multipart/alternative of text and HTML.
+
+    Header values are single lines of ASCII, or the folded words that `unstructured` makes. ``html`` is ASCII
+    with CRLF line ends; where all of it fits a line's limit it goes out as it is, else quoted-printable.
+    """
+    lines = [f"{name}: {_checked(name, value)}" for name, value in headers]
+    plain, plain_encoding = _encoded(text.replace("\n", "\r\n").encode("utf-8", "replace"))
+    rich, rich_encoding = _encoded(html)
+    boundary = _boundary(lines, plain, rich)
+    head = "\r\n".join(
+        [
+            *lines,
+            "MIME-Version: 1.0",
+            f'Content-Type: multipart/alternative; boundary="{boundary}"',
+            "",
+            f"--{boundary}",
+            "Content-Type: text/plain; charset=utf-8",
+            f"Content-Transfer-Encoding: {plain_encoding}",
+            "\r\n",
+        ]
+    )
+    between = "\r\n".join(
+        [
+            f"\r\n--{boundary}",
+            "Content-Type: text/html; charset=utf-8",
+            f"Content-Transfer-Encoding: {rich_encoding}",
+            "\r\n",
+        ]
+    )
+    return b"".join(
+        [head.encode("ascii"), plain, between.encode("ascii"), rich, f"\r\n--{boundary}--\r\n".encode()]
+    )
+
+
+def _encoded(body: bytes) -> tuple[bytes, str]:
+    """The body as 7bit where it is that already, else as quoted-printable; both survive every server."""
+    if body.isascii() and max(map(len, body.split(b"\r\n"))) <= _MAX_LINE:
+        return body, "7bit"
+    return binascii.b2a_qp(body, istext=True), "quoted-printable"
+
+
+def _boundary(headers: Sequence[str], *parts: bytes) -> str:
+    """A line that occurs in no part; drawn from the headers, so that the same mail has the same bytes."""
+    seed = "\n".join(headers).encode("ascii")
+    while True:
+        seed = sha256(seed).hexdigest().encode("ascii")
+        # "=_" can never stand in quoted-printable text (RFC 2045, section 6.7).
+        boundary = b"=_" + seed[:24]
+        if not any(boundary in part for part in parts):
+            return boundary.decode("ascii")
+
+
+def _checked(name: str, value: str) -> str:
+    if not all(_HEADER_VALUE.fullmatch(line) for line in value.split("\r\n ")):
+        raise MailError(f"{name}: {value[:80]!r} cannot stand in a header")
+    return value
