@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import date
 
-from jobs.sources import decode, marks, names
+from jobs.sources import bylines, decode, marks
 from jobs.sources.escapes import plain
 from jobs.sources.parsed import Parsed, Rejection
 from jobs.sources.repeats import distinct
@@ -157,13 +157,13 @@ def _paper_of(entry: _Entry) -> Paper:
     raw, target = _title_and_link(entry.heading)
     title = plain(raw)
     key, page, version, doi = marks.reference(target or entry.text("link"))
-    by = names.authors(entry.text("authors"))
+    by = bylines.authors(entry.text("authors"))
     if not any(map(str.isalnum, title)):
         raise ValueError("the entry has no title")
     if not (key or page or by.names):
         raise ValueError("the entry has neither an http link nor authors")
     kind, announced_version, abstract = _abstract(entry.text("abstract"))
-    institutions = names.institutions(entry.text("institutions"))
+    institutions = bylines.institutions(entry.text("institutions"))
     return Paper(
         id=key or hash_key(page, title, by.names),
         title=title,
@@ -209,4 +209,4 @@ def _abstract(text: str) -> tuple[str, int | None, str]:
         text = text[found.end() :]
         if found["id"] and (named := arxiv_id(found["id"])):
             version = named[1]
-    return kind, version, "" if names.is_nothing(text) else plain(text)
+    return kind, version, "" if bylines.is_nothing(text) else plain(text)

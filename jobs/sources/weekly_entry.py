@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import date
 
-from jobs.sources import marks, names
+from jobs.sources import bylines, marks
 from jobs.sources.escapes import plain, undone
 from recommender.paper import Paper, hash_key, normal_title
 
@@ -111,12 +111,12 @@ def paper_of(entry: Entry) -> Paper | None:
         return None
     if not any(map(str.isalnum, title)):
         raise ValueError("the entry has no title")
-    by = names.authors(entry.text("authors"))
+    by = bylines.authors(entry.text("authors"))
     if not (key or page or by.names):
         raise ValueError("the entry has neither an http link nor authors")
     area, topics, keywords = tags(entry.text("tags"))
     summary = _said(entry.text("summary"))
-    institutions = names.institutions(entry.text("institutions"))
+    institutions = bylines.institutions(entry.text("institutions"))
     code = entry.text("code") or next((link for word, link in inline if word in ("code", "github")), "")
     return Paper(
         id=key or hash_key(page, title, by.names),
@@ -149,7 +149,7 @@ def tags(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     keywords, and so are tags outside brackets and a lone group of several: nothing says what else they are.
     """
     text = undone(text, mdx=True).translate(_WIDE).strip(" `")
-    if names.is_nothing(text):
+    if bylines.is_nothing(text):
         return "", (), ()
     groups, loose = _groups(text)
     if len(groups) == 1 and groups[0].startswith("["):
@@ -186,12 +186,12 @@ def _groups(text: str) -> tuple[list[str], str]:
 
 
 def _items(group: str) -> list[str]:
-    tags = [" ".join(tag.split()).strip("`*") for tag in names.split_outside(group, ",;")]
-    return [tag for tag in tags if not names.is_nothing(tag)]
+    tags = [" ".join(tag.split()).strip("`*") for tag in bylines.split_outside(group, ",;")]
+    return [tag for tag in tags if not bylines.is_nothing(tag)]
 
 
 def _said(text: str) -> str:
-    return "" if names.is_nothing(text) else plain(text, mdx=True)
+    return "" if bylines.is_nothing(text) else plain(text, mdx=True)
 
 
 def _title(entry: Entry) -> tuple[str, list[tuple[str, str]]]:

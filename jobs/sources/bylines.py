@@ -1,4 +1,4 @@
-"""Author lists and institutions as digests and feeds write them."""
+"""Author lines and institutions as digests write them: affiliations, marks, nicknames, placeholders."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from jobs.sources.escapes import latex_text, undone
+from jobs.sources.author_names import plain_name
+from jobs.sources.escapes import undone
 
 _NOTHING = re.compile(
     r"tbd|tba|todo|n/?a|none|null|nil|unknown|unspecified|not (?:specified|available|provided)|[-—–?…]{1,3}|"
@@ -31,20 +32,21 @@ _BRACKETS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
 # "Inc." after a comma is the end of a name, and so is the campus of a university that has several.
 _TAIL = re.compile(
     r"(?:inc|ltd|llc|gmbh|co|corp|ag|plc|s\.a|b\.v|(?:pvt|co)\.? ltd|ltd\. co)\.?|"
-    r"berkeley|los angeles|san diego|santa barbara|santa cruz|irvine|davis|riverside|merced|san francisco|"
-    r"urbana[- ]champaign|chicago|college park|baltimore county|ann arbor|dearborn|austin|dallas|arlington|"
-    r"madison|milwaukee|amherst|lowell|boston|dartmouth|chapel hill|charlotte|twin cities|knoxville|lincoln|"
-    r"boulder|colorado springs|denver|stony brook|binghamton|albany|east bay|long beach|northridge|"
-    r"bloomington|new brunswick|newark|reno|las vegas|shenzhen|guangzhou|weihai|beijing|shanghai|hangzhou|suzhou|"
-    r"madras|bombay|delhi|kanpur|kharagpur|roorkee|guwahati|hyderabad|jodhpur|bangalore|bengaluru|allahabad|mumbai|"
-    r"chennai|patna|indore|china|usa|uk|india|canada|germany|france|japan|singapore"
+    r"berkeley|los angeles|san diego|santa barbara|santa cruz|irvine|davis|riverside|merced|"
+    r"san francisco|urbana[- ]champaign|chicago|college park|baltimore county|ann arbor|dearborn|austin|"
+    r"dallas|arlington|madison|milwaukee|amherst|lowell|boston|dartmouth|chapel hill|charlotte|"
+    r"twin cities|knoxville|lincoln|boulder|colorado springs|denver|stony brook|binghamton|albany|"
+    r"east bay|long beach|northridge|bloomington|new brunswick|newark|reno|las vegas|shenzhen|guangzhou|"
+    r"weihai|beijing|shanghai|hangzhou|suzhou|madras|bombay|delhi|kanpur|kharagpur|roorkee|guwahati|"
+    r"hyderabad|jodhpur|bangalore|bengaluru|allahabad|mumbai|chennai|patna|indore|china|usa|uk|india|"
+    r"canada|germany|france|japan|singapore"
 )
 # An LLM's remark in place of a name ("Not explicitly stated; …") is kept whole, as the digest's own words.
 _REMARK = re.compile(r"(?:based on|not|no|none|unknown|cannot)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Authors:
+class Byline:
     """Names in their order, whether the list is whole, and the institutions given beside the names."""
 
     names: tuple[str, ...] = ()
@@ -58,7 +60,7 @@ def is_nothing(text: str) -> bool:
     return not said or _NOTHING.fullmatch(said) is not None
 
 
-def authors(text: str) -> Authors:
+def authors(text: str) -> Byline:
     """Read an author list: ``A (MIT), B (ETH), and C et al.``, LaTeX accents, notes, suffixes and all.
 
     A list that stands for nobody, or one that was joined letter by letter (``A, l, e et al.``), gives no
@@ -69,15 +71,15 @@ def authors(text: str) -> Authors:
     cut = _CUT.search(text, max(0, len(text) - 80))
     whole, complete = (text[: cut.start()], False) if cut else (text, True)
     if is_nothing(whole) or _NOBODY.fullmatch(whole.strip(" .*_").casefold()):
-        return Authors(complete=False)
+        return Byline(complete=False)
     parts = _single(_flipped(split_outside(whole, ";；")) or split_outside(whole, ",，、;；"))
     people = [_person(part) for part in parts]
     if len(people) + (not complete) > 1 and all(len(name) <= 1 for name, _ in people):
-        return Authors(complete=False)
+        return Byline(complete=False)
     names, nicknames = _rejoined(people, [part.startswith("  ") for part in parts])
     notes = [note for _, found in people for note in found if note not in nicknames]
     places = dict.fromkeys(place for note in notes for place in _affiliations(note))
-    return Authors(tuple(names), complete, tuple(places))
+    return Byline(tuple(names), complete, tuple(places))
 
 
 def institutions(text: str) -> tuple[str, ...]:
@@ -142,10 +144,7 @@ def _person(part: str) -> tuple[str, list[str]]:
     name = " ".join(_FOOTMARK.sub("", name).split()).strip(" *_†‡§¹²³⁴⁵⁶⁷⁸⁹⁰")
     if name.endswith(".") and not _SHORT.search(name[-8:]):
         name = name[:-1]
-    if "\\" in name or "$" in name:
-        name = latex_text(name)
-    name = name.replace("{", "").replace("}", "")
-    return unicodedata.normalize("NFC", " ".join(name.split())), notes
+    return unicodedata.normalize("NFC", plain_name(name)), notes
 
 
 def _last_bracket(name: str) -> int:
