@@ -23,7 +23,8 @@ def merged(known: Paper, seen: Paper) -> tuple[Paper, Change]:
     and institutions of all sources are united, the known order first. "updated" is a later version or a
     withdrawal, "merged" any other change.
     """
-    later = (seen.version or 0) > (known.version or 0)
+    # A source without versions means the first one: a digest, then a feed that says v1, is no update.
+    later = (seen.version or 1) > (known.version or 1)
     first, second = (seen, known) if later else (known, seen)
     by = _best_authors(first, second)
     withdrawn = seen.withdrawn or (known.withdrawn and not (later and seen.abstract))

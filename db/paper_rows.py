@@ -16,7 +16,7 @@ _LISTS = ("institutions", "topics", "keywords")
 COLUMNS = (
     PaperRow.id, PaperRow.key, PaperRow.version, PaperRow.title, PaperRow.abstract, PaperRow.summary,
     PaperRow.authors, PaperRow.authors_complete, PaperRow.categories, PaperRow.announced,
-    PaperRow.announce_type, PaperRow.url, PaperRow.withdrawn, PaperRow.extra,
+    PaperRow.announce_type, PaperRow.url, PaperRow.withdrawn, PaperRow.extra, PaperRow.batch_id,
 )  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def stored(row: Any) -> Stored:
         code_url=extra.get("code_url", ""), contributions=extra.get("contributions", ""),
         thumbnail=extra.get("thumbnail", ""),
     )  # fmt: skip
-    return Stored(row.id, paper)
+    return Stored(row.id, paper, row.batch_id)
 
 
 def values(paper: Paper) -> dict[str, Any]:

@@ -312,4 +312,4 @@ def _with_sources(session: Session, found: dict[int, Stored]) -> dict[int, Store
         )
         for number, name in session.execute(query):
             names.setdefault(number, []).append(name)
-    return {n: Stored(n, replace(s.paper, sources=tuple(names.get(n, ())))) for n, s in found.items()}
+    return {n: replace(s, paper=replace(s.paper, sources=tuple(names.get(n, ())))) for n, s in found.items()}

@@ -52,10 +52,11 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A paper with its row number, which matches and ledgers refer to."""
+    """A paper with its row number, which matches refer to, and the batch in which it was news."""
 
     number: int
     paper: Paper
+    batch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

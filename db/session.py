@@ -11,6 +11,8 @@ from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engi
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session
 
+__all__ = ["Database", "Session", "insert_or", "rows_changed"]
+
 _WRITE = "paperwatch_write"
 
 

@@ -21,8 +21,8 @@ _KEPT_REJECTIONS = 100
 def add(
     session: Session, *, name: str, kind: str, location: str, every_minutes: int, now: datetime | None
 ) -> Source:
-    """Add a source, due at ``now`` (never by itself if None). Adding the same name again changes nothing."""
-    known = session.scalars(select(SourceRow).where(SourceRow.name == name)).first()
+    """Add a source, due at ``now`` (never by itself if None). A location that is known stays as it is."""
+    known = session.scalars(select(SourceRow).where(SourceRow.location == location)).first()
     if known is None:
         known = SourceRow(
             name=name, kind=kind, location=location, every_minutes=every_minutes, paused=False,

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any, cast
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.session import rows_changed
@@ -64,14 +64,15 @@ def add_profile(
     row = ProfileRow(
         subscriber_id=subscriber_id, name=name, interests=_interests_out(interests), per_day=per_day,
         delivery=_delivery_out(delivery), feed_token=feed_token, created_at=now, revision=1,
+        next_digest_at=delivery.next_slot(now),
     )  # fmt: skip
     session.add(row)
     session.flush()
     return _profile(row)
 
 
-def change_profile(session: Session, profile: Profile) -> None:
-    """Store the profile as it now is; its model is stale from here on."""
+def change_profile(session: Session, profile: Profile, now: datetime) -> None:
+    """Store the profile as it now is; its model is stale from here on, and its next digest planned anew."""
     session.execute(
         update(ProfileRow)
         .where(ProfileRow.id == profile.id)
@@ -79,6 +80,7 @@ def change_profile(session: Session, profile: Profile) -> None:
             name=profile.name, interests=_interests_out(profile.interests), per_day=profile.per_day,
             delivery=_delivery_out(profile.delivery), feed_token=profile.feed_token,
             revision=ProfileRow.revision + 1,
+            next_digest_at=profile.delivery.next_slot(now),
         )
     )  # fmt: skip
 
@@ -151,9 +153,52 @@ def active_profiles(session: Session, *, after: int = 0, at_most: int) -> list[t
     return [(_profile(row), row.revision) for row in session.scalars(query)]
 
 
-def revision(session: Session, profile_id: int) -> int:
-    """How often the profile was edited or rated."""
-    return session.scalars(select(ProfileRow.revision).where(ProfileRow.id == profile_id)).one()
+def due_profiles(
+    session: Session, now: datetime, *, at_most: int
+) -> list[tuple[Subscriber, list[tuple[Profile, datetime]]]]:
+    """Subscribers with a digest due, each with the profiles that are due and since when; longest waiting
+    first. In PostgreSQL the rows are locked, so that two processes get different ones."""
+    first = (
+        select(ProfileRow.subscriber_id, func.min(ProfileRow.next_digest_at).label("since"))
+        .where(ProfileRow.next_digest_at <= now)
+        .group_by(ProfileRow.subscriber_id)
+        .order_by("since", ProfileRow.subscriber_id)
+        .limit(at_most)
+        .subquery()
+    )
+    query = (
+        select(SubscriberRow, ProfileRow)
+        .join(first, first.c.subscriber_id == SubscriberRow.id)
+        .join(ProfileRow, ProfileRow.subscriber_id == SubscriberRow.id)
+        .where(ProfileRow.next_digest_at <= now)
+        .order_by(first.c.since, SubscriberRow.id, ProfileRow.id)
+        .with_for_update(skip_locked=True, of=ProfileRow)
+    )
+    found: dict[int, tuple[Subscriber, list[tuple[Profile, datetime]]]] = {}
+    for person, row in session.execute(query):
+        entry = found.setdefault(person.id, (_subscriber(person), []))
+        entry[1].append((_profile(row), row.next_digest_at))
+    return list(found.values())
+
+
+def plan_digest(session: Session, profile_id: int, at: datetime | None) -> None:
+    """When the profile's next digest is due; None where nothing is planned."""
+    session.execute(update(ProfileRow).where(ProfileRow.id == profile_id).values(next_digest_at=at))
+
+
+def announce(session: Session, profile_ids: Iterable[int], now: datetime) -> None:
+    """These profiles have matches and want them at once: their digests are due."""
+    session.execute(
+        update(ProfileRow)
+        .where(ProfileRow.id.in_(list(profile_ids)), ProfileRow.next_digest_at.is_(None))
+        .values(next_digest_at=now)
+    )
+
+
+def with_revisions(session: Session, profile_ids: Iterable[int]) -> list[tuple[Profile, int]]:
+    """These profiles, each with how often it was edited or rated."""
+    query = select(ProfileRow).where(ProfileRow.id.in_(list(profile_ids))).order_by(ProfileRow.id)
+    return [(_profile(row), row.revision) for row in session.scalars(query)]
 
 
 # --- feedback ------------------------------------------------------------------------------------------

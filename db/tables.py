@@ -124,9 +124,9 @@ class SourceRow(Base):
     __tablename__ = "source"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(200), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
     kind: Mapped[str] = mapped_column(String(32))
-    location: Mapped[str] = mapped_column(Text)
+    location: Mapped[str] = mapped_column(String(1000), unique=True)
     every_minutes: Mapped[int]
     paused: Mapped[bool]
     next_check_at: Mapped[datetime | None] = mapped_column(index=True)
@@ -204,6 +204,8 @@ class ProfileRow(Base):
     delivery: Mapped[dict[str, Any]]
     feed_token: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime]
+    # When its next digest is due; NULL where nothing is planned (feed only, or mail on announcement).
+    next_digest_at: Mapped[datetime | None] = mapped_column(index=True)
     # Counts up with every edit and every rating: a model learned from an older count is stale.
     revision: Mapped[int]
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 Frequency = Literal["announced", "daily", "weekly", "feed"]
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,32 +26,26 @@ class DeliveryPlan:
     send_empty: bool = False
     paused_until: date | None = None
 
-    def last_slot(self, now: datetime) -> datetime | None:
-        """The latest planned moment at or before ``now`` (both aware), None for a plan without moments.
-
-        An hour that the clocks skip moves forward with them; one that they repeat counts once (its first).
-        """
-        if self.frequency in {"announced", "feed"} or not self.days:
-            return None
-        zone = ZoneInfo(self.zone)
-        today = now.astimezone(zone).date()
-        for back in range(8):
-            day = today - timedelta(days=back)
-            slot = datetime.combine(day, time(self.hour), zone)
-            if day.weekday() in self.days and slot.astimezone(now.tzinfo) <= now:
-                return slot
-        return None
-
     def next_slot(self, now: datetime) -> datetime | None:
-        """The first planned moment after ``now``, None for a plan without moments."""
+        """The first planned moment after ``now`` (aware), in local time; None for a plan without moments.
+
+        A pause puts it off until the pause is over; that is also the only planned moment of a plan that
+        mails on announcement. An hour that the clocks skip moves forward with them; one that they repeat
+        counts once (its first).
+        """
+        zone = ZoneInfo(self.zone)
+        if self.paused(now) and self.paused_until is not None and self.frequency != "feed":
+            now = datetime.combine(self.paused_until, time(0), zone) - timedelta(seconds=1)
+            if self.frequency == "announced":
+                return now + timedelta(seconds=1)
         if self.frequency in {"announced", "feed"} or not self.days:
             return None
-        zone = ZoneInfo(self.zone)
         today = now.astimezone(zone).date()
         for ahead in range(9):
             day = today + timedelta(days=ahead)
             slot = datetime.combine(day, time(self.hour), zone)
-            if day.weekday() in self.days and slot.astimezone(now.tzinfo) > now:
+            # Compared in UTC: aware times of one zone compare by the clock on the wall, folds ignored.
+            if day.weekday() in self.days and slot.astimezone(UTC) > now.astimezone(UTC):
                 return slot
         return None
 

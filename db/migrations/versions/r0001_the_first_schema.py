@@ -37,7 +37,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
-        sa.Column("location", sa.Text(), nullable=False),
+        sa.Column("location", sa.String(length=1000), nullable=False),
         sa.Column("every_minutes", sa.Integer(), nullable=False),
         sa.Column("paused", sa.Boolean(), nullable=False),
         sa.Column("next_check_at", sa.DateTime(timezone=True), nullable=True),
@@ -49,7 +49,7 @@ def upgrade() -> None:
         sa.Column("last_error", sa.Text(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_source")),
-        sa.UniqueConstraint("name", name=op.f("uq_source_name")),
+        sa.UniqueConstraint("location", name=op.f("uq_source_location")),
     )
     with op.batch_alter_table("source", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_source_next_check_at"), ["next_check_at"], unique=False)
@@ -147,6 +147,7 @@ def upgrade() -> None:
         sa.Column("delivery", sa.JSON(), nullable=False),
         sa.Column("feed_token", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_digest_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["subscriber_id"], ["subscriber.id"], name=op.f("fk_profile_subscriber_id"), ondelete="CASCADE"
@@ -155,6 +156,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("feed_token", name=op.f("uq_profile_feed_token")),
         sa.UniqueConstraint("subscriber_id", "name", name=op.f("uq_profile_subscriber_id_name")),
     )
+    with op.batch_alter_table("profile", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_profile_next_digest_at"), ["next_digest_at"], unique=False)
+
     op.create_table(
         "receipt",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),

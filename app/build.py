@@ -1,0 +1,60 @@
+"""From settings to a running service: the one place where the parts are put together."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from email.utils import parseaddr
+
+from app.settings import Settings, load, secret
+from db import migrate, source_store
+from db.session import Database
+from jobs.alerts.links import Links
+from jobs.alerts.mail import Sender
+from jobs.alerts.outbox_folder import OutboxFolder
+from jobs.alerts.smtp import Pool, SmtpSettings
+from jobs.service import Mailer, Service
+
+
+def service(settings: Settings | None = None) -> Service:
+    """The service that these settings describe, its database migrated and its watched folders known."""
+    settings = settings or load()
+    settings.data.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.database)
+    migrate.upgrade(database)
+    with database.writing() as session:
+        for folder in settings.watched:
+            source_store.add(
+                session, name=folder.name, kind="folder", location=str(folder.absolute()),
+                every_minutes=settings.watch_minutes, now=now(),
+            )  # fmt: skip
+    links = Links(settings.base_url, secret(settings))
+    return Service(database, links, _sender(settings), _mailer(settings))
+
+
+def _sender(settings: Settings) -> Sender:
+    name, address = parseaddr(settings.mail_from)
+    return Sender(name or "Paperwatch", address, settings.unsubscribe_to)
+
+
+def _mailer(settings: Settings) -> Callable[[], AbstractAsyncContextManager[Mailer]]:
+    if not settings.smtp_host:
+        return lambda: OutboxFolder(settings.outbox_folder)
+    relay = SmtpSettings(
+        host=settings.smtp_host, port=settings.smtp_port, tls=settings.smtp_tls, user=settings.smtp_user,
+        password=settings.smtp_password, connections=settings.smtp_connections,
+        per_second=settings.smtp_per_second,
+    )  # fmt: skip
+    return lambda: Pool(relay)
+
+
+def now() -> datetime:
+    """The present moment; everything below `app` is handed it."""
+    return datetime.now(UTC)
+
+
+def run_id() -> str:
+    """A name for one run, that receipts and log lines carry."""
+    return uuid.uuid4().hex[:12]

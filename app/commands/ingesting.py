@@ -1,0 +1,68 @@
+"""``paperwatch ingest``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from app import build
+from db.records import Receipt
+from jobs.ingest import ingest_locations
+
+
+def ingest(locations: Sequence[str], *, as_json: bool, archive: bool) -> int:
+    """Ingest and report; 0 if anything was usable or validly empty, 1 if nothing could be read."""
+    service = build.service()
+    receipts: list[Receipt] = []
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    ) as bar:
+        task = bar.add_task("ingesting")
+        for receipt in ingest_locations(service, locations, build.now(), build.run_id(), archive=archive):
+            receipts.append(receipt)
+            bar.update(task, description=f"{receipt.location}: {receipt.received} papers")
+    if as_json:
+        print(json.dumps(as_report(receipts), ensure_ascii=False, indent=2))  # noqa: T201
+    else:
+        _print(receipts)
+    return 1 if all(r.error for r in receipts) else 0
+
+
+def as_report(receipts: Sequence[Receipt]) -> dict[str, Any]:
+    """The receipts for machines: one object a source, and their sums."""
+    sources = [
+        {
+            "location": r.location, "format": r.format, "batch": r.batch.isoformat() if r.batch else None,
+            "received": r.received, "new": r.new, "updated": r.updated, "merged": r.merged,
+            "rejected": [{"where": where, "why": why} for where, why in r.rejected],
+            "note": r.note, "error": r.error,
+        }
+        for r in receipts
+    ]  # fmt: skip
+    totals = {
+        name: sum(getattr(r, name) for r in receipts) for name in ("received", "new", "updated", "merged")
+    }
+    return {"sources": sources, "totals": totals | {"rejected": sum(len(r.rejected) for r in receipts)}}
+
+
+def _print(receipts: Sequence[Receipt]) -> None:
+    out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
+    for r in receipts:
+        if r.error:
+            err.print(
+                f"[red]{r.location}[/red]: {r.error}" if r.location not in r.error else r.error, markup=False
+            )
+            continue
+        parts = [f"{r.received} papers", f"{r.new} new", f"{r.updated} updated", f"{r.merged} merged"]
+        out.print(f"{r.location}: {r.note or ', '.join(parts)}", markup=False)
+        for where, why in r.rejected:
+            err.print(f"{r.location}, {where}: left out: {why}", markup=False)
+    if len(receipts) > 1:
+        totals = as_report(receipts)["totals"]
+        out.print("total: " + ", ".join(f"{number} {name}" for name, number in totals.items()), markup=False)

@@ -1,0 +1,106 @@
+"""``paperwatch papers``: what is on hand, for people and for other programs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from app import build
+from app.failures import CommandError
+from db import paper_store
+from recommender.paper import Paper
+
+
+def papers(form: str, newest: int | None) -> None:
+    """Print the papers in this form."""
+    if form not in FORMS:
+        raise CommandError(f"--format {form}: must be one of {', '.join(FORMS)}", status=2)
+    service = build.service()
+    with service.database.reading() as session:
+        found = [s.paper for s in paper_store.all_papers(session, newest=newest)]
+    FORMS[form](found)
+
+
+def as_object(paper: Paper) -> dict[str, Any]:
+    """A paper for machines."""
+    return {
+        "id": paper.id, "version": paper.version, "title": paper.title, "abstract": paper.abstract,
+        "summary": paper.summary, "authors": list(paper.authors), "institutions": list(paper.institutions),
+        "categories": list(paper.categories), "area": paper.area, "topics": list(paper.topics),
+        "keywords": list(paper.keywords), "url": paper.url,
+        "announced": paper.announced.isoformat() if paper.announced else None, "sources": list(paper.sources),
+    }  # fmt: skip
+
+
+def _jsonl(found: Sequence[Paper]) -> None:
+    for paper in found:
+        print(json.dumps(as_object(paper), ensure_ascii=False))  # noqa: T201
+
+
+def _table(found: Sequence[Paper]) -> None:
+    table = Table("day", "paper", "title", "authors", box=None, pad_edge=False)
+    for paper in found:
+        more = f" +{len(paper.authors) - 1}" if len(paper.authors) > 1 else ""
+        table.add_row(
+            str(paper.announced or ""), paper.id.removeprefix("arxiv:"), paper.title,
+            paper.authors[0] + more if paper.authors else "",
+        )  # fmt: skip
+    Console(highlight=False, markup=False).print(table)
+
+
+def _bibtex(found: Sequence[Paper]) -> None:
+    for paper in found:
+        print(as_bibtex(paper), end="\n\n")  # noqa: T201
+
+
+def _ris(found: Sequence[Paper]) -> None:
+    for paper in found:
+        print(as_ris(paper), end="\n\n")  # noqa: T201
+
+
+_BRACED = str.maketrans({"{": "(", "}": ")", "\\": "", "\n": " "})
+
+
+def as_bibtex(paper: Paper) -> str:
+    """A BibTeX entry; text is UTF-8, as biber and modern BibTeX read it."""
+    kind, _, name = paper.id.partition(":")
+    fields = {
+        "title": "{" + paper.title.translate(_BRACED) + "}",
+        "author": " and ".join(a.translate(_BRACED) for a in paper.authors),
+        "year": str(paper.announced.year) if paper.announced else "",
+        "eprint": name if kind == "arxiv" else "",
+        "archiveprefix": "arXiv" if kind == "arxiv" else "",
+        "primaryclass": paper.categories[0] if kind == "arxiv" and paper.categories else "",
+        "doi": paper.doi or (name if kind == "doi" else ""),
+        "url": paper.url,
+    }
+    lines = [f"  {field} = {{{value}}}," for field, value in fields.items() if value]
+    return "\n".join([f"@misc{{{_cite_key(paper)},", *lines, "}"])
+
+
+def as_ris(paper: Paper) -> str:
+    """An RIS record."""
+    kind, _, name = paper.id.partition(":")
+    fields = [
+        ("TY", "UNPB"), ("TI", paper.title), *(("AU", author) for author in paper.authors),
+        ("PY", str(paper.announced.year) if paper.announced else ""), ("AB", paper.text),
+        *(("KW", word) for word in (*paper.categories, *paper.topics)),
+        ("AN", f"arXiv:{name}" if kind == "arxiv" else ""), ("DO", paper.doi or (name if kind == "doi" else "")),
+        ("UR", paper.url), ("ER", " "),
+    ]  # fmt: skip
+    return "\n".join(f"{tag}  - {' '.join(value.split())}" for tag, value in fields if value)
+
+
+def _cite_key(paper: Paper) -> str:
+    family = re.sub(r"[^A-Za-z]", "", paper.authors[0].split()[-1]) if paper.authors else "paper"
+    return f"{family or 'paper'}:{re.sub(r'[^A-Za-z0-9.]', '-', paper.id.partition(':')[2])}"
+
+
+FORMS: dict[str, Callable[[Sequence[Paper]], None]] = {
+    "table": _table, "jsonl": _jsonl, "bibtex": _bibtex, "ris": _ris,
+}  # fmt: skip

@@ -1,0 +1,117 @@
+"""Every setting, read once from the environment into one frozen object that fails loudly."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "PAPERWATCH_"
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message names it and says what it should be."""
+
+
+class Settings(BaseSettings):
+    """What an operator can set, each as ``PAPERWATCH_NAME``, secrets also as ``PAPERWATCH_NAME_FILE``."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+
+    data: Path = Field(Path("var"), description="The one folder that holds state")
+    database_url: str = Field("", description="SQLite in the data folder, or postgresql+psycopg://…")
+    base_url: str = Field("http://127.0.0.1:8000", description="Where readers reach the service")
+    host: str = Field("127.0.0.1", description="Address that the web process listens on")
+    port: int = Field(8000, ge=1, le=65535, description="Port that the web process listens on")
+    secret: str = Field("", description="Signs links; made once and kept in the data folder if unset")
+    watch: str = Field("", description="Folders whose digests are ingested, separated by ':'")
+    watch_minutes: int = Field(1, ge=1, description="How often watched folders are looked at, in minutes")
+    tick_seconds: int = Field(60, ge=1, le=3600, description="How often the scheduler looks for due work")
+    mail_from: str = Field("Paperwatch <paperwatch@localhost>", description="From line of every mail")
+    unsubscribe_to: str = Field("", description="Mailbox for List-Unsubscribe by mail; mail_from's if unset")
+    smtp_host: str = Field("", description="Mail relay; unset: mail goes to the local outbox")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Port of the relay")
+    smtp_tls: Literal["starttls", "tls", "none"] = Field("starttls", description="starttls, tls or none")
+    smtp_user: str = Field("", description="Login at the relay, if it wants one")
+    smtp_password: str = Field("", description="Password at the relay")
+    smtp_connections: int = Field(4, ge=1, le=64, description="Connections kept to the relay")
+    smtp_per_second: float = Field(0, ge=0, description="Most mails a second, 0 for no limit")
+    show_outbox: bool | None = Field(None, description="Show /outbox; unset: only on a loopback address")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged")
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_http(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
+
+    @property
+    def database(self) -> str:
+        """The database's URL, the default spelled out."""
+        return self.database_url or f"sqlite:///{self.data.absolute() / 'paperwatch.db'}"
+
+    @property
+    def outbox_folder(self) -> Path:
+        """Where mail goes without a relay."""
+        return self.data / "outbox"
+
+    @property
+    def watched(self) -> list[Path]:
+        """The folders to watch."""
+        return [Path(part) for part in self.watch.split(os.pathsep) if part.strip()]
+
+    @property
+    def outbox_is_shown(self) -> bool:
+        """Whether the browser may show the local outbox, which holds other people's private links."""
+        local = self.host in {"127.0.0.1", "::1", "localhost"}
+        return not self.smtp_host and (local if self.show_outbox is None else self.show_outbox)
+
+
+def load(environ: dict[str, str] | None = None) -> Settings:
+    """The settings of this process. Raises `SettingsError` for a value or a name that cannot be right."""
+    found = dict(os.environ if environ is None else environ)
+    given: dict[str, Any] = {}
+    names = {f"{PREFIX}{name.upper()}": name for name in Settings.model_fields}
+    for variable, value in found.items():
+        if not variable.startswith(PREFIX) or not value:
+            continue
+        if variable in names:
+            given[names[variable]] = value
+        elif variable.endswith("_FILE") and variable[:-5] in names:
+            given.setdefault(names[variable[:-5]], _read_secret(variable, value))
+        else:
+            raise SettingsError(f"{variable} is no setting of Paperwatch; the README lists them")
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        variable = f"{PREFIX}{str(first['loc'][0]).upper()}"
+        raise SettingsError(f"{variable}={given.get(str(first['loc'][0]))!r}: {first['msg']}") from exc
+
+
+def secret(settings: Settings) -> str:
+    """What signs links: the setting, else a random one that is made once and kept in the data folder."""
+    if settings.secret:
+        return settings.secret
+    path = settings.data / "secret"
+    settings.data.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(descriptor, "w") as file:
+        made = secrets.token_urlsafe(32)
+        file.write(made)
+    return made
+
+
+def _read_secret(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError as exc:
+        raise SettingsError(f"{variable}={path}: {exc.strerror}") from exc

@@ -1,0 +1,5 @@
+"""Which Paperwatch this is."""
+
+from importlib.metadata import version
+
+VERSION = version("paperwatch")

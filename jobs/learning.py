@@ -1,0 +1,100 @@
+"""The edition in force, and each profile's weights in it, rebuilt only when their inputs changed."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from db.session import Session
+
+from db import model_store, paper_store, subscriber_store
+from db.model_store import Model
+from jobs.service import Service
+from profiles.feedback import current
+from profiles.profile import Profile
+from recommender.interest import Judged
+from recommender.ranking import DEFAULT, RANKERS, Weights
+from recommender.vectors import Edition
+
+# Document frequencies change slowly: a new edition once a night, and sooner only while the corpus is young.
+_REFIT_AFTER = timedelta(hours=20)
+_YOUNG = 2.0
+
+
+def edition(service: Service, session: Session) -> Edition:
+    """The edition in force: the latest one fitted here, else the one that ships with the package."""
+    latest = model_store.latest_edition(session)
+    name = latest[0] if latest else None
+    if service.edition is None or (name is not None and service.edition.name != name):
+        if name is None:
+            service.edition = Edition.shipped()
+        else:
+            service.edition = Edition.load(io.BytesIO(model_store.edition_data(session, name)))
+    return service.edition
+
+
+def refit(service: Service, now: datetime) -> bool:
+    """Fit a new edition from all papers on hand if the one in force is a night old, or the corpus has doubled
+    since; whether one was fitted."""
+    with service.database.reading() as session:
+        papers = paper_store.count(session)
+        latest = model_store.latest_edition(session)
+        if not papers:
+            return False
+        if latest is not None:
+            _, made_at, fitted_on = latest
+            stale = now - made_at >= _REFIT_AFTER and papers != fitted_on
+            if not stale and papers < _YOUNG * fitted_on:
+                return False
+        terms = [term for p in subscriber_store.profiles(session) for term, _ in p.interests.terms]
+        fitted = Edition.fit(paper_store.stream(session), Edition.shipped(), terms)
+    data = io.BytesIO()
+    fitted.save(data)
+    with service.database.writing() as session:
+        model_store.keep_edition(session, fitted.name, data.getvalue(), papers, now)
+    return True
+
+
+def examples(session: Session, profiles: Sequence[Profile], now: datetime) -> dict[int, list[Judged]]:
+    """What each profile's reader judged, by profile: seed papers, and the current opinion of each rated one."""
+    events = subscriber_store.feedback(session, [p.id for p in profiles])
+    opinions = {number: current(found) for number, found in events.items()}
+    wanted = {key for found in opinions.values() for key in found}
+    wanted |= {key for p in profiles for key in p.interests.seeds}
+    papers = paper_store.by_keys(session, wanted)
+    judged: dict[int, list[Judged]] = {}
+    for profile in profiles:
+        rated = opinions.get(profile.id, {})
+        seeds = [key for key in profile.interests.seeds if key in papers and key not in rated]
+        judged[profile.id] = [Judged(papers[key].paper, "seed") for key in seeds]
+        judged[profile.id] += [
+            Judged(papers[key].paper, event.opinion, (now - event.at).total_seconds() / 86_400)
+            for key, event in rated.items()
+            if key in papers
+        ]
+    return judged
+
+
+def weights(
+    service: Service, session: Session, shard: Sequence[tuple[Profile, int]], now: datetime
+) -> tuple[dict[int, Weights], dict[int, Model]]:
+    """The weights of these (profile, revision) pairs, and the models among them that had to be learned now
+    and are still to be kept."""
+    fitted = edition(service, session)
+    kept = model_store.models(session, [p.id for p, _ in shard])
+    found: dict[int, Weights] = {}
+    stale: list[tuple[Profile, int]] = []
+    for profile, revision in shard:
+        model = kept.get(profile.id)
+        if model and (model.edition, model.ranker, model.revision) == (fitted.name, DEFAULT, revision):
+            found[profile.id] = Weights.from_bytes(model.weights)
+        else:
+            stale.append((profile, revision))
+    judged = examples(session, [p for p, _ in stale], now)
+    learned: dict[int, Model] = {}
+    for profile, revision in stale:
+        made = RANKERS[DEFAULT].learn(fitted, profile.interests, judged[profile.id])
+        found[profile.id] = made
+        learned[profile.id] = Model(fitted.name, DEFAULT, revision, made.to_bytes())
+    return found, learned

@@ -1,0 +1,136 @@
+"""News against profiles: which few papers of a batch each reader gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import numpy as np
+
+from db import alert_store, model_store, paper_store, source_store, subscriber_store
+from db.records import Batch, Match, Pick, Receipt, Stored
+from jobs import learning, receipts
+from jobs.service import Service
+from profiles.profile import Profile
+from recommender import select
+from recommender.select import Selection
+from recommender.vectors import Edition, Matrix
+from recommender.weights import Weights, score_all
+
+# One shard of work: small enough to lose, large enough that the database is asked seldom.
+_SHARD = 1_000
+# A batch may span a week (a weekly digest) or years (an archive given by hand): only its latest days count.
+_DAYS = 7
+_NEAR = 5
+_HISTORY = timedelta(days=30)
+_QUANTILES = np.linspace(0, 1, 101)
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """How many batches and papers were matched against how many profiles, and how many papers were chosen."""
+
+    batches: int = 0
+    papers: int = 0
+    profiles: int = 0
+    chosen: int = 0
+
+
+def gather(service: Service, now: datetime, checked: Sequence[Receipt]) -> Batch | None:
+    """Make a batch of what is news and belongs to none, with the words that tell readers what was checked."""
+    with service.database.writing() as session:
+        latest = alert_store.latest_batch(session)
+        since = latest.made_at if latest else None
+        # What was ingested by hand since the last batch counts too, whichever process did it.
+        known = [r for r in source_store.receipts(session, since=since) if r.new] or list(checked)
+        names = {s.id: s.name for s in source_store.every(session)}
+        return alert_store.make_batch(session, now, receipts.in_words(known, names))
+
+
+def match_pending(service: Service, now: datetime) -> Matched:
+    """Match every batch that waits against every profile. Begun again after a crash, it goes on where it
+    stopped: a profile that has its match for a batch keeps it."""
+    with service.database.reading() as session:
+        waiting = alert_store.unmatched_batches(session)
+    total = Matched()
+    for batch in waiting:
+        papers = _papers(service, batch.id)
+        profiles = chosen = after = 0
+        while shard := _next_shard(service, after):
+            picked = _match_shard(service, batch.id, papers, shard, now)
+            profiles, chosen, after = profiles + len(shard), chosen + picked, shard[-1][0].id
+        with service.database.writing() as session:
+            alert_store.finish_batch(session, batch.id, now)
+        total = Matched(
+            total.batches + 1, total.papers + len(papers), total.profiles + profiles, total.chosen + chosen
+        )
+    return total
+
+
+def welcome(service: Service, profile_ids: Iterable[int], now: datetime) -> None:
+    """Give new profiles their first papers, from the latest days on hand, so that nobody starts empty."""
+    with service.database.reading() as session:
+        batch = alert_store.latest_batch(session)
+        wanted = set(profile_ids)
+        shard = [(p, revision) for p, revision in subscriber_store.with_revisions(session, wanted)]
+        papers = paper_store.recent(session, days=_DAYS, at_most=20_000)
+        papers = [s for s in papers if batch is not None and s.batch is not None and s.batch <= batch.id]
+    if batch is not None and papers and shard:
+        _match_shard(service, batch.id, papers, shard, now)
+
+
+def _next_shard(service: Service, after: int) -> list[tuple[Profile, int]]:
+    with service.database.reading() as session:
+        return subscriber_store.active_profiles(session, after=after, at_most=_SHARD)
+
+
+def _papers(service: Service, batch_id: int) -> list[Stored]:
+    with service.database.reading() as session:
+        found = paper_store.by_numbers(session, alert_store.paper_numbers(session, batch_id))
+    days = sorted({s.paper.announced for s in found.values() if s.paper.announced}, reverse=True)[:_DAYS]
+    return [s for s in found.values() if s.paper.announced is None or s.paper.announced in days]
+
+
+def _match_shard(
+    service: Service,
+    batch_id: int,
+    papers: Sequence[Stored],
+    shard: Sequence[tuple[Profile, int]],
+    now: datetime,
+) -> int:
+    """Match these profiles, store what each gets; how many papers were chosen in all."""
+    if not papers:
+        return 0
+    with service.database.reading() as session:
+        done = alert_store.matched_profiles(session, batch_id, [p.id for p, _ in shard])
+        todo = [(p, revision) for p, revision in shard if p.id not in done]
+        weights, learned = learning.weights(service, session, todo, now)
+        history = alert_store.recent_scores(session, [p.id for p, _ in todo], now - _HISTORY)
+        edition = learning.edition(service, session)
+    texts = [s.paper for s in papers]
+    edition = edition.extended(texts, [p.interests for p, _ in todo])
+    X = edition.transform(texts)
+    scores = score_all(X, [weights[p.id].on(edition) for p, _ in todo])
+    matches = [
+        _match(
+            profile,
+            batch_id,
+            papers,
+            scores[:, column].astype(np.float64),
+            X,
+            history.get(profile.id, []),
+            now,
+        )
+        for column, (profile, _) in enumerate(todo)
+    ]
+    with service.database.writing() as session:
+        model_store.keep_models(session, learned, now)
+        alert_store.add_matches(session, matches)
+        at_once = [
+            m.profile_id
+            for m, (p, _) in zip(matches, todo, strict=True)
+            if p.delivery.frequency == "announced"
+        ]
+        subscriber_store.announce(session, at_once, now)
+    return sum(len(m.chosen) for m in matches)

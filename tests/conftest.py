@@ -1,0 +1,82 @@
+"""What tests share: a quiet network, a database of their own, and a service on it."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db import migrate
+from db.session import Database
+from jobs.alerts.links import Links
+from jobs.alerts.mail import Sender
+from jobs.alerts.outbox_folder import OutboxFolder
+from jobs.service import Service
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+NOW = datetime(2025, 11, 20, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse every connection that leaves this machine."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> Any:
+        if self.family in {socket.AF_INET, socket.AF_INET6}:
+            host = address[0]
+            if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+                raise PermissionError(f"tests may not reach {host}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Take the developer's own settings away; state goes into the test's folder."""
+    for name in [n for n in os.environ if n.startswith("PAPERWATCH_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PAPERWATCH_DATA", str(tmp_path / "var"))
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """An empty SQLite database with the schema of today."""
+    made = Database(f"sqlite:///{tmp_path / 'var' / 'paperwatch.db'}")
+    migrate.upgrade(made)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> OutboxFolder:
+    """Where the service's mail goes."""
+    return OutboxFolder(tmp_path / "var" / "outbox")
+
+
+@pytest.fixture
+def service(database: Database, outbox: OutboxFolder) -> Service:
+    """A service on an empty database, its mail going to the local outbox."""
+    links = Links("http://papers.example.org", "a secret for tests only")
+    return Service(database, links, Sender("Paperwatch", "digest@papers.example.org"), lambda: outbox)
+
+
+@pytest.fixture
+def ingested(service: Service) -> Service:
+    """The same with the samples ingested, matched against nobody yet."""
+    from jobs import match
+    from jobs.ingest import ingest_locations
+
+    samples = sorted(str(path) for path in (ROOT / "samples").glob("*-20*.md"))
+    assert samples, "the samples are part of the project"
+    receipts = list(ingest_locations(service, samples, NOW, "samples"))
+    match.gather(service, NOW, receipts)
+    return service
