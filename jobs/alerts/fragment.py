@@ -77,4 +77,4 @@ def _environment() -> Environment:
 @lru_cache(maxsize=1)
 def _inliner() -> css_inline.CSSInliner:
     # A mail must not make the server fetch anything, hence no remote style sheets.
-    return css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
+    return css_inline.CSSInliner(keep_at_rules=True, minify_css=True, load_remote_stylesheets=False)

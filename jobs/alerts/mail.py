@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from jobs.alerts import mail_html, mail_text, mime, wording
 from jobs.alerts.digest import Digest
+from jobs.alerts.digest_links import DigestLinks
 from jobs.alerts.links import Links
 from jobs.alerts.readable import clean
 
@@ -30,20 +31,25 @@ def render(digest: Digest, links: Links, sender: Sender) -> bytes:
 
     The same digest gives the same bytes. Raises `mime.MailError` for an address that cannot be written to.
     """
-    text = mail_text.render(digest, links)
-    html = mail_html.render(digest, links, clean(sender.name) or "Paperwatch")
-    return mime.message(_digest_headers(digest, links, sender), text, html)
+    signed = DigestLinks.of(digest, links)
+    subject = wording.subject(digest)
+    text = mail_text.render(digest, signed)
+    html = mail_html.render(digest, signed, subject, clean(sender.name) or "Paperwatch")
+    return mime.message(_digest_headers(digest, signed, subject, sender), text, html)
 
 
-def _digest_headers(digest: Digest, links: Links, sender: Sender) -> list[tuple[str, str]]:
-    leave = links.unsubscribe(digest.subscriber_id, digest.list_profile)
-    token = links.unsubscribe_token(digest.subscriber_id, digest.list_profile)
+def _digest_headers(
+    digest: Digest, links: DigestLinks, subject: str, sender: Sender
+) -> list[tuple[str, str]]:
     mailbox = quote(mime.mailbox(sender.unsubscribe_mailbox or sender.address), safe="@")
     return [
-        *envelope(sender, digest.to, wording.subject(digest), digest.at.astimezone(ZoneInfo(digest.zone))),
+        *envelope(sender, digest.to, subject, digest.at.astimezone(ZoneInfo(digest.zone))),
         ("Message-ID", mime.message_id(digest.message_id)),
         ("List-Id", _list_id(digest, links, sender)),
-        ("List-Unsubscribe", f"<{leave}>, <mailto:{mailbox}?subject=unsubscribe%20{token}>"),
+        (
+            "List-Unsubscribe",
+            f"<{links.unsubscribe}>, <mailto:{mailbox}?subject=unsubscribe%20{links.unsubscribe_token}>",
+        ),
         # RFC 8058: tells the mail program that a POST to the address above is enough.
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
         ("Auto-Submitted", "auto-generated"),
@@ -60,7 +66,7 @@ def envelope(sender: Sender, to: str, subject: str, at: datetime) -> list[tuple[
     ]
 
 
-def _list_id(digest: Digest, links: Links, sender: Sender) -> str:
+def _list_id(digest: Digest, links: DigestLinks, sender: Sender) -> str:
     """RFC 2919: names the list for the reader's filters, and never changes with what is in the mail."""
     host = links.host if any(c.isalpha() for c in links.host) else "localhost"
     about = "" if digest.list_profile is None else f"profile-{digest.list_profile}."

@@ -6,8 +6,8 @@ from functools import lru_cache
 
 from jobs.alerts import wording
 from jobs.alerts.digest import BARS, Digest, Item, Section
+from jobs.alerts.digest_links import DigestLinks
 from jobs.alerts.fragment import Fragment, fragment, text
-from jobs.alerts.links import Links
 from jobs.alerts.readable import readable
 from recommender.paper import Paper
 
@@ -16,12 +16,12 @@ MAX_BYTES = 100_000
 _RESERVE = 14_000
 
 
-def render(digest: Digest, links: Links, sender_name: str) -> bytes:
+def render(digest: Digest, links: DigestLinks, subject: str, sender_name: str) -> bytes:
     """The whole HTML part as ASCII with CRLF line ends, under 100 kB whatever the digest holds."""
     receipt = digest.receipt
     return _shared("frame.html").fill(
         {
-            "subject": text(wording.subject(digest)),
+            "subject": text(subject),
             "preheader": text(wording.preheader(digest)),
             "home": text(links.home),
             "from": text(sender_name),
@@ -33,14 +33,14 @@ def render(digest: Digest, links: Links, sender_name: str) -> bytes:
     )
 
 
-def _body(digest: Digest, links: Links) -> bytes:
+def _body(digest: Digest, links: DigestLinks) -> bytes:
     blocks: list[bytes] = []
     if not digest.papers and digest.receipt.why_empty:
         blocks.append(_shared("quiet.html").fill({"text": text(readable(digest.receipt.why_empty))}))
     room = MAX_BYTES - _RESERVE
     for section in digest.sections:
         if len(digest.sections) > 1:
-            blocks.append(_title(f"{readable(section.profile_name)} · {wording.count(len(section.items))}"))
+            blocks.append(_section(section))
         left_out: list[Item] = []
         for item in section.items:
             block = _item(item, section.profile_id, links)
@@ -56,7 +56,7 @@ def _body(digest: Digest, links: Links) -> bytes:
     return b"\r\n".join(blocks)
 
 
-def _item(item: Item, profile_id: int, links: Links) -> bytes:
+def _item(item: Item, profile_id: int, links: DigestLinks) -> bytes:
     why = (
         [_shared("why.html").fill({"label": b"Why:", "text": text(readable(item.reason))})]
         if item.reason
@@ -72,7 +72,7 @@ def _item(item: Item, profile_id: int, links: Links) -> bytes:
             "bar": _bar(item.strength),
             "score": text(wording.score_in_words(item)),
             "why": b"\r\n".join(why),
-            "rate": links.rate_base(profile_id, item.paper.id).encode("ascii"),
+            "rate": links.rate[profile_id, item.paper.id].encode("ascii"),
         }
     )
 
@@ -96,28 +96,31 @@ def _list_titles(blocks: list[bytes], heading: str, items: tuple[Item, ...] | li
     return used
 
 
-def _foot(digest: Digest, links: Links, receipt: str) -> bytes:
-    leave = []
-    if len(digest.sections) > 1:
-        leave = [_leave(section, digest, links) for section in digest.sections]
+def _foot(digest: Digest, links: DigestLinks, receipt: str) -> bytes:
+    leave = [_leave(section, links) for section in digest.sections if section.profile_id in links.leave]
     return _shared("foot.html").fill(
         {
             "receipt": text(receipt),
-            "preferences": links.preferences(digest.subscriber_id, digest.at).encode("ascii"),
+            "preferences": links.preferences.encode("ascii"),
             "leave": b"".join(leave),
-            "unsubscribe": links.unsubscribe(digest.subscriber_id, digest.list_profile).encode("ascii"),
+            "unsubscribe": links.unsubscribe.encode("ascii"),
         }
     )
 
 
-def _leave(section: Section, digest: Digest, links: Links) -> bytes:
-    address = links.unsubscribe(digest.subscriber_id, section.profile_id)
+def _leave(section: Section, links: DigestLinks) -> bytes:
+    address = links.leave[section.profile_id]
     name = wording.ellipsis(readable(section.profile_name), 40)
     return _shared("leave.html").fill({"unsubscribe": address.encode("ascii"), "name": text(name)}) + b"\r\n"
 
 
+def _section(section: Section) -> bytes:
+    name, papers = readable(section.profile_name), wording.count(len(section.items))
+    return _shared("section.html").fill({"name": text(name), "papers": text(papers)})
+
+
 def _title(words: str) -> bytes:
-    return _shared("section.html").fill({"text": text(words)})
+    return _shared("list.html").fill({"text": text(words)})
 
 
 @lru_cache(maxsize=16)
@@ -132,13 +135,13 @@ def _bar(strength: str) -> bytes:
 
 @lru_cache(maxsize=2048)
 def _paper(paper: Paper) -> Fragment:
-    about = " · ".join(part for part in (wording.facts(paper), wording.provenance(paper)) if part)
     return fragment(
         "paper.html",
         title=wording.ellipsis(wording.title(paper), 320),
         address=wording.address(paper),
         addresses=wording.addresses(paper),
-        facts=about,
+        facts=wording.facts(paper),
+        provenance=wording.provenance(paper),
         blurb=wording.blurb(paper),
     )
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
 from jobs.alerts import wording
 from jobs.alerts.digest import BARS, Digest, Item
-from jobs.alerts.links import Links
+from jobs.alerts.digest_links import DigestLinks
 from jobs.alerts.readable import readable
 from recommender.paper import Paper
 
 WIDTH = 76
+# Latin, Greek and Cyrillic letters, punctuation and the cells of the bars: one column each.
+_NARROW = re.compile(
+    "[\x20-\x7e\xa0-\xac\xae-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u25aa-\u25af]*"
+)
 _INDENT = "    "
 
 
-def render(digest: Digest, links: Links) -> str:
+def render(digest: Digest, links: DigestLinks) -> str:
     """The whole text part, lines ended by ``\\n``."""
     blocks = [f"{wording.heading(digest)}\n{wording.local_day(digest.at, digest.zone)}"]
     if not digest.papers and digest.receipt.why_empty:
@@ -38,12 +43,14 @@ def wrap(text: str, indent: str = "", first: str | None = None) -> str:
     """The text in lines of at most 76 columns, each after ``indent`` (the first after ``first``)."""
     start = indent if first is None else first
     room = WIDTH - len(indent)
-    if text.isascii() and len(text) <= room:
+    plain = _NARROW.fullmatch(text) is not None
+    if plain and len(text) <= room:
         return start + text
+    measure = len if plain else columns
     lines: list[str] = []
     line, used = "", 0
     for word in text.split():
-        width = columns(word)
+        width = measure(word)
         if line and used + 1 + width <= room:
             line, used = f"{line} {word}", used + 1 + width
             continue
@@ -58,7 +65,7 @@ def wrap(text: str, indent: str = "", first: str | None = None) -> str:
 
 def columns(text: str) -> int:
     """How many terminal columns a text takes: two for wide characters, none for combining ones."""
-    if text.isascii():
+    if _NARROW.fullmatch(text):
         return len(text)
     return sum(_columns(c) for c in text)
 
@@ -81,14 +88,14 @@ def _broken(word: str, room: int) -> list[str]:
     return [*pieces, piece]
 
 
-def _item(number: int, item: Item, profile_id: int, links: Links) -> str:
+def _item(number: int, item: Item, profile_id: int, links: DigestLinks) -> str:
     why = [wrap(f"Why: {readable(item.reason)}", _INDENT)] if item.reason else []
     if item.similar:
         titles = "; ".join(wording.ellipsis(wording.title(paper), 80) for paper in item.similar[:5])
         why.append(wrap(f"Similar: {titles}", _INDENT))
     if item.explore is not None:
         why.append(f"{_INDENT}Explore: a pick from outside your usual range.")
-    rate = links.rate_base(profile_id, item.paper.id)
+    rate = links.rate[profile_id, item.paper.id]
     head, addresses = _paper(item.paper, item.strength)
     reasons = "\n".join(why) + "\n\n" if why else ""
     return (
@@ -118,24 +125,25 @@ def _paper(paper: Paper, strength: str) -> tuple[str, str]:
 
 def _near(items: tuple[Item, ...]) -> str:
     lines = [f"Near misses ({len(items)})"]
-    for item in items:
-        lines.append("")
-        lines.append(wrap(wording.ellipsis(wording.title(item.paper), 200), "  ", first="- "))
-        if address := wording.address(item.paper):
-            lines.append(f"  {address}")
-    return "\n".join(lines)
+    return "\n\n".join([*lines, *(_miss(item.paper) for item in items)])
 
 
-def _foot(digest: Digest, links: Links) -> str:
-    preferences = links.preferences(digest.subscriber_id, digest.at)
-    leave = ""
-    if len(digest.sections) > 1:
-        for section in digest.sections:
-            address = links.unsubscribe(digest.subscriber_id, section.profile_id)
-            leave += f"\n\n{wrap(f'Leave “{readable(section.profile_name)}”:')}\n{address}"
+@lru_cache(maxsize=4096)
+def _miss(paper: Paper) -> str:
+    lines = wrap(wording.ellipsis(wording.title(paper), 200), "  ", first="- ")
+    address = wording.address(paper)
+    return f"{lines}\n  {address}" if address else lines
+
+
+def _foot(digest: Digest, links: DigestLinks) -> str:
+    leave = "".join(
+        f"\n\n{wrap(f'Leave “{readable(section.profile_name)}”:')}\n{links.leave[section.profile_id]}"
+        for section in digest.sections
+        if section.profile_id in links.leave
+    )
     # "-- " begins a signature, which mutt and its like show in grey.
     return (
         f"-- \n{wrap(readable(digest.receipt.line))}\n\n"
-        f"Preferences:\n{preferences}\n\nPause:\n{preferences}#pause{leave}\n\n"
-        f"Unsubscribe:\n{links.unsubscribe(digest.subscriber_id, digest.list_profile)}"
+        f"Preferences:\n{links.preferences}\n\nPause:\n{links.preferences}#pause{leave}\n\n"
+        f"Unsubscribe:\n{links.unsubscribe}"
     )

@@ -61,14 +61,13 @@ def unstructured(text: str) -> str:
     # A text that looks like an encoded word would be decoded into something else by the reader's program.
     if text.isascii() and len(text) < 900 and "=?" not in text:
         return text
-    words, word = [], b""
-    for char in text:
-        encoded = char.encode("utf-8")
-        if len(word) + len(encoded) > _WORD_BYTES:
-            words.append(word)
-            word = b""
-        word += encoded
-    words.append(word)
+    raw, words, start = text.encode("utf-8", "replace"), [], 0
+    while start < len(raw):
+        end = min(start + _WORD_BYTES, len(raw))
+        while end < len(raw) and raw[end] & 0xC0 == 0x80:  # never within a character (RFC 2047, section 5)
+            end -= 1
+        words.append(raw[start:end])
+        start = end
     return "\r\n ".join(f"=?utf-8?B?{b64encode(w).decode('ascii')}?=" for w in words)
 
 

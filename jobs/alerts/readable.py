@@ -32,8 +32,8 @@ _DRESS = ("mathcal", "mathbf", "mathrm", "mathsf", "mathit", "mathtt", "mathfrak
 _DROPPED = ("cite", "citep", "citet", "ref", "eqref", "label", "footnote")
 _SILENT_NAMES = (
     "left right big Big bigg Bigg bigl bigr Bigl Bigr bf em it sc rm tt sf sl cal small large tiny "
-    "normalsize displaystyle textstyle limits nolimits protect noindent xspace operatorname boldsymbol bm pmb "
-    "mathscr / , ; : ! > -"
+    "normalsize displaystyle textstyle limits nolimits protect noindent xspace operatorname boldsymbol bm "
+    "pmb mathscr / , ; : ! > -"
 )
 _SILENT = frozenset(_SILENT_NAMES.split())
 

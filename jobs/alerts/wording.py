@@ -22,6 +22,7 @@ _MAY_END = frozenset({"al", "etc", "a.k.a", "u.s", "u.k", "p.m", "a.m", "inc", "
 _MAY_FOLLOW = re.compile(
     r"(?:We|In|The|This|These|Our|It|To|However|Here|A|An|But|Moreover|Yet|On|For|Existing)\b"
 )
+_SAYS_NOTHING = frozenset({"", "tbd", "n/a", "none", "-"})
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -43,14 +44,23 @@ def authors(paper: Paper, shown: int = 3) -> str:
     return f"{', '.join(names[: shown - 1])}, … {names[-1]} ({len(names)})"
 
 
+def institutions(paper: Paper, characters: int = 60) -> str:
+    """As many institutions as fit, at least one, and how many more there are: ``Huawei, CMU +3``."""
+    names = [ellipsis(name, characters) for name in map(readable, paper.institutions) if name]
+    shown = names[:1]
+    for name in names[1:]:
+        if len(", ".join([*shown, name])) > characters:
+            break
+        shown.append(name)
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" +{more}" if more else "")
+
+
 def facts(paper: Paper) -> str:
     """What there is to know at a glance: authors, institution, categories, topics and day, dot-separated."""
-    institutions = [readable(name) for name in paper.institutions if name.strip()]
-    if len(institutions) > 2:
-        institutions = [*institutions[:2], f"+{len(institutions) - 2}"]
     parts = [
         authors(paper),
-        ", ".join(institutions),
+        institutions(paper),
         clean(" ".join(paper.categories[:4])),
         ", ".join(readable(topic) for topic in paper.topics[:2]),
         day(paper.announced) if paper.announced else "",
@@ -68,12 +78,16 @@ def provenance(paper: Paper) -> str:
 def blurb(paper: Paper, sentences: int = 3, characters: int = 420) -> str:
     """The first two or three sentences of what the paper says of itself, or of somebody's summary of it.
 
-    A summary that only repeats the title says nothing and is left out.
+    A short summary is preferred, being written for this; one that only repeats the title, or says TBD, says
+    nothing and is left out.
     """
-    text = paper.summary if 0 < len(paper.summary) <= characters else paper.text
-    text = readable(text)
-    if text.casefold().rstrip(".") == title(paper).casefold().rstrip("."):
+    title_only = {title(paper).casefold().rstrip("."), *_SAYS_NOTHING}
+    for text in (paper.summary if len(paper.summary) <= characters else "", paper.abstract, paper.summary):
+        if readable(text).casefold().rstrip(".") not in title_only:
+            break
+    else:
         return ""
+    text = readable(text)
     return shorten(text, sentences, characters)
 
 
@@ -81,7 +95,8 @@ def shorten(text: str, sentences: int, characters: int) -> str:
     """At most so many whole sentences and characters; a first sentence that is too long is cut at a word."""
     chosen = ""
     for sentence in cut_sentences(text)[:sentences]:
-        longer = f"{chosen} {sentence}".strip()
+        # Chinese and Japanese full stops carry their own space.
+        longer = chosen + ("" if not chosen or chosen[-1] in "。！？" else " ") + sentence
         if len(longer) > characters:
             break
         chosen = longer
@@ -170,12 +185,10 @@ def preheader(digest: Digest) -> str:
 
 
 def score_in_words(item: Item, shown: int = 4) -> str:
-    """The score and the parts that it adds up to, strongest first: ``score 2.31 = +1.40 KV cache, …``."""
-    parts = sorted(item.contributions, key=lambda c: -abs(c.value))
-    words = [f"{part.value:+.2f} {readable(part.name)}" for part in parts[:shown]]
-    rest = sum(part.value for part in parts[shown:])
-    if parts[shown:]:
-        words.append(f"{rest:+.2f} {count(len(parts) - shown, 'smaller part')}")
+    """The score and the parts that it adds up to: ``score 2.31 = +1.40 KV cache, +0.91 Fan``."""
+    words = [f"{part.value:+.2f} {readable(part.name)}" for part in item.contributions[:shown]]
+    if smaller := item.contributions[shown:]:
+        words.append(f"{sum(part.value for part in smaller):+.2f} {count(len(smaller), 'smaller part')}")
     return f"score {item.score:.2f}" + (f" = {', '.join(words)}" if words else "")
 
 
