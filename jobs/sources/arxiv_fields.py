@@ -47,9 +47,9 @@ def is_withdrawn(comment: str, abstract: str) -> bool:
     The form is a sentence such as "This paper has been withdrawn by the author" anywhere in the comment, or
     at the start of the abstract; a paper about withdrawn drugs or funds is none.
     """
-    if "ithdr" not in comment and "ithdr" not in abstract and "ITHDR" not in comment + abstract:
-        return False
-    return bool(_STATES_WITHDRAWAL.search(comment) or _ABSTRACT_IS_WITHDRAWAL.match(abstract))
+    return bool(("ithdr" in comment or "ITHDR" in comment) and _STATES_WITHDRAWAL.search(comment)) or bool(
+        "ithdr" in abstract[:400] and _ABSTRACT_IS_WITHDRAWAL.match(abstract)
+    )
 
 
 def split_categories(text: str) -> tuple[str, ...]:
@@ -64,20 +64,19 @@ def instant(text: str) -> datetime | None:
         return None
     try:
         moment = parsedate_to_datetime(text) if text[0].isalpha() else datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
+    # Year 1 and year 9999 stand for "no date" in many a database; no source means them.
+    return moment if 1600 < moment.year < 2200 else None
 
 
-def eastern_day(moment: datetime) -> date | None:
-    """The day in arXiv's own time zone, US Eastern; None at the edges of the calendar."""
-    try:
-        return moment.astimezone(EASTERN).date()
-    except OverflowError:
-        return None
+def eastern_day(moment: datetime) -> date:
+    """The day in arXiv's own time zone, US Eastern."""
+    return moment.astimezone(EASTERN).date()
 
 
-def announcement_day(submitted: datetime) -> date | None:
+def announcement_day(submitted: datetime) -> date:
     """The day under whose date arXiv's schedule announces a paper submitted at this moment.
 
     Submissions up to 14:00 US Eastern, Monday to Friday, are announced at 20:00 that evening (Friday's on
@@ -85,16 +84,13 @@ def announcement_day(submitted: datetime) -> date | None:
     Holidays and papers on hold come later, so this is the earliest day; a feed that states the day knows
     better.
     """
-    try:
-        local = submitted.astimezone(EASTERN)
-        day = local.date()
-        if (local.hour, local.minute, local.second) > (14, 0, 0) or day.weekday() > 4:
-            day += timedelta(days=1)
-        while day.weekday() > 4:
-            day += timedelta(days=1)
-        return day + timedelta(days=3 if day.weekday() == 4 else 1)
-    except OverflowError:
-        return None
+    local = submitted.astimezone(EASTERN)
+    day = local.date()
+    if (local.hour, local.minute, local.second) > (14, 0, 0) or day.weekday() > 4:
+        day += timedelta(days=1)
+    while day.weekday() > 4:
+        day += timedelta(days=1)
+    return day + timedelta(days=3 if day.weekday() == 4 else 1)
 
 
 def why_no_papers(day: date | None) -> str:

@@ -47,7 +47,7 @@ _RECEIVED = re.compile(
     r"received from\s.{10,60}?\sto\s+(?P<until>\w{3}\s+\d{1,2} \w{3} \d{2,4} [\d:]{8} \w{3})", re.S
 )
 _LISTING = re.compile(
-    rb"(?:^|\n)\\\\\r?\n(?:arXiv:|Paper: )|arxiv\.org, Subject: cancel|daily (?:Subj-class|title\S{1,12}) mailing",
+    rb"(?:^|\n)\\\\\r?\n(?:arXiv:|Paper: )|arxiv\.org, Subject: cancel|daily (?:Subj|title)",
     re.IGNORECASE,
 )
 _PACKED = re.compile(
@@ -120,10 +120,8 @@ def _day(text: str) -> date | None:
     header = text[:8192].partition("\n\n")[0]
     sent = re.search(r"(?m)^Date:\s*(.{10,60})$", header) if re.match(r"[A-Z][\w-]{1,40}: ", header) else None
     moment = instant(sent[1]) if sent else None
-    if moment is None or moment.year > 9990:
-        return None
     # The mail leaves at 20:00 Eastern, with what the feeds carry from midnight on.
-    return eastern_day(moment + timedelta(hours=10))
+    return eastern_day(moment + timedelta(hours=10)) if moment else None
 
 
 def _blocks(text: str) -> Iterator[_Block]:

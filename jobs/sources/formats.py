@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from jobs.sources import blank, daily, decode, weekly
+from jobs.sources import (
+    arxiv_api,
+    arxiv_mail,
+    arxiv_rss,
+    biorxiv,
+    blank,
+    daily,
+    decode,
+    feed,
+    json_feed,
+    oai_pmh,
+    snapshot,
+    weekly,
+)
 from jobs.sources.parsed import Format, Parsed, SourceError
 
 # One line a format. The first that recognises a payload reads it, so the more exact test stands first;
@@ -13,6 +26,14 @@ FORMATS: Final[tuple[Format, ...]] = (  # type: ignore[assignment]  # mypy takes
     blank,
     weekly,
     daily,
+    arxiv_rss,
+    arxiv_api,
+    oai_pmh,
+    arxiv_mail,
+    biorxiv,
+    json_feed,
+    snapshot,
+    feed,
 )
 
 _HEAD = 65_536

@@ -154,11 +154,14 @@ def _recovered(data: bytes, record: str, what: str, flaw: str) -> Document:
         root = None
     if root is None:
         raise SourceError(f"{what}: no readable XML ({flaw})")
-    return Document(root, flaw, cut=_ends_inside(content, record))
+    return Document(root, flaw, cut=ends_inside(content, record))
 
 
-def _ends_inside(content: str, record: str) -> bool:
-    """Whether the text stops between the start of its last record and that record's end."""
+def ends_inside(content: str, record: str) -> bool:
+    """Whether the text stops between the start of its last record and that record's end.
+
+    ``record`` is the record's element name, or a regular expression of several.
+    """
     start = max((found.start() for found in re.finditer(rf"<(?:\w+:)?{record}[\s>]", content)), default=-1)
     end = max((found.start() for found in re.finditer(rf"</(?:\w+:)?{record}\s*>", content)), default=-1)
     return start > end
