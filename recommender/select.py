@@ -1,0 +1,224 @@
+"""Which of the scored papers a reader gets: selection apart from scoring."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from recommender.interest import Mutes
+from recommender.mutes import Filter
+from recommender.paper import Paper, normal_title
+from recommender.vectors import Matrix
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+Strength = Literal["strong", "good", "near", "weak"]
+STRENGTHS: tuple[tuple[Strength, float], ...] = (("strong", 0.98), ("good", 0.92), ("near", 0.80))
+"""The share of the recent scores that a score must reach for each word."""
+NEAR = 5
+SAME = 0.75
+"""Papers whose words are closer than this cosine are shown as one."""
+POOL = 50
+"""From so many papers under the cut the explore slot is drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One chosen paper by its place in the papers given, with the places of those folded under it.
+
+    ``explore`` is the probability with which the paper was drawn for the explore slot, None for the others.
+    """
+
+    paper: int
+    score: float
+    strength: Strength
+    similar: tuple[int, ...] = ()
+    explore: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a reader gets of one batch, best first; the explored paper, if any, comes last.
+
+    ``near`` are up to five papers just under the cut, best first. ``dropped`` counts by reason the papers
+    that scored high enough and were left out: muted, seen, similar, over the limit.
+    """
+
+    chosen: tuple[Choice, ...]
+    near: tuple[Choice, ...] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+
+def strength(score: float, history: ArrayLike) -> Strength:
+    """How a score is shown: by the share of the recent scores that it reaches; weak at 0 or less."""
+    past = np.asarray(history, dtype=np.float64)
+    if score <= 0 or not past.size:
+        return "weak" if score <= 0 else "good"
+    reached = float(np.mean(past <= score))
+    return next((word for word, share in STRENGTHS if reached >= share), "weak")
+
+
+def cut_for(per_day: float, history: ArrayLike, days: float) -> float:
+    """The score that about ``per_day`` papers a day reached in ``history``, the scores of ``days`` days.
+
+    It is 0 where the history holds fewer papers than that, so that all that match at all are let through.
+    """
+    past = np.asarray(history, dtype=np.float64)
+    wanted = round(per_day * days)
+    if wanted <= 0:
+        return float("inf")
+    if wanted >= past.size:
+        return 0.0
+    return max(0.0, float(np.partition(past, past.size - wanted)[past.size - wanted]))
+
+
+def choose(
+    papers: Sequence[Paper],
+    scores: ArrayLike,
+    *,
+    limit: int,
+    mutes: Mutes | None = None,
+    seen: Collection[str] = frozenset(),
+    cut: float | None = None,
+    X: Matrix | None = None,
+    history: ArrayLike | None = None,
+    explore: np.random.Generator | None = None,
+    diversity: float = 0.2,
+) -> Selection:
+    """Choose at most ``limit`` of ``papers`` by their ``scores``.
+
+    Papers must score above 0 and at least ``cut``. What is muted or in ``seen`` (canonical ids) is never
+    chosen, nor shown as near. ``X`` are the text columns of the papers' vectors (`Edition.text_columns`):
+    with them papers that say the same are folded and the rest is spread by maximal marginal relevance
+    (Carbonell and Goldstein 1998), ``diversity`` being the weight of being unlike those already chosen.
+    ``explore`` draws one paper from just under the cut into the last place where ``limit`` is 2 or more.
+    ``history`` (default: ``scores``) says how strong a score is. Ties break by paper id.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    past = values if history is None else np.asarray(history, dtype=np.float64)
+    order = _ranked(papers, values)
+    passing = int((values[order] >= cut).sum()) if cut is not None else len(order)
+    dropped: Counter[str] = Counter()
+    open_to = _admit(papers, order, passing, limit, Filter.of(mutes or Mutes()), seen, dropped)
+    above = [at for at, passes in open_to if passes]
+    picked, folded = _spread(papers, values, above, limit, X, diversity)
+    inside = {at for first, similar in zip(picked, folded, strict=True) for at in (first, *similar)}
+    left = [at for at, _ in open_to if at not in inside]
+    dropped["similar"] = len(inside) - len(picked)
+    dropped["over the limit"] = passing - len(inside) - dropped["muted"] - dropped["seen"]
+    chosen = [
+        Choice(at, float(values[at]), strength(values[at], past), tuple(similar))
+        for at, similar in zip(picked, folded, strict=True)
+    ]
+    if explore is not None and limit > 1 and left:
+        drawn, propensity = _draw(values, left[:POOL], explore)
+        left.remove(drawn)
+        if len(chosen) == limit:
+            left.insert(0, chosen.pop().paper)
+        chosen.append(Choice(drawn, float(values[drawn]), strength(values[drawn], past), (), propensity))
+    near = tuple(Choice(at, float(values[at]), strength(values[at], past)) for at in left[:NEAR])
+    return Selection(tuple(chosen), near, {why: n for why, n in sorted(dropped.items()) if n > 0})
+
+
+def _ranked(papers: Sequence[Paper], values: Floats) -> Ints:
+    """The places of the papers that score above 0, best first."""
+    matching = np.flatnonzero(values > 0)
+    ids = np.array([papers[at].id for at in matching.tolist()], dtype=str)
+    return matching[np.lexsort((ids, -values[matching]))]
+
+
+def _admit(
+    papers: Sequence[Paper],
+    order: Ints,
+    passing: int,
+    limit: int,
+    muted: Filter,
+    seen: Collection[str],
+    dropped: Counter[str],
+) -> list[tuple[int, bool]]:
+    """The best papers that are neither muted nor seen, and whether each passes the cut.
+
+    Stops when there are enough to choose from, since reading a paper for muted words takes time; counts what
+    it bars above the cut into ``dropped``.
+    """
+    found: list[tuple[int, bool]] = []
+    above = 0
+    for rank, at in enumerate(order.tolist()):
+        passes = rank < passing and above < 4 * limit + 20
+        if not passes and len(found) - above >= POOL:
+            break
+        paper = papers[at]
+        why = "seen" if paper.id in seen else "muted" if muted.reason(paper) else ""
+        if why:
+            dropped[why] += rank < passing
+        else:
+            found.append((at, passes))
+            above += passes
+    return found
+
+
+def _spread(
+    papers: Sequence[Paper], values: Floats, above: list[int], limit: int, X: Matrix | None, diversity: float
+) -> tuple[list[int], list[list[int]]]:
+    """The chosen places, best score first, and for each those folded under it."""
+    alike = _likeness(papers, above, X)
+    open_to = np.ones(len(above), bool)
+    nearest = np.zeros(len(above))
+    relevance = values[above] / values[above[0]] if above else np.empty(0)
+    folded: dict[int, list[int]] = {}
+    while len(folded) < limit and open_to.any():
+        gain = np.where(open_to, (1 - diversity) * relevance - diversity * nearest, -np.inf)
+        best = int(gain.argmax())
+        same = np.flatnonzero(open_to & (alike[best] >= SAME))
+        # The best scored of a group stands for it.
+        first = int(same.min(initial=best))
+        folded[first] = [int(at) for at in {best, *same.tolist()} - {first}]
+        open_to[[best, first, *same]] = False
+        nearest = np.maximum(nearest, alike[first])
+    firsts = sorted(folded)
+    return [above[at] for at in firsts], [[above[at] for at in sorted(folded[first])] for first in firsts]
+
+
+def _likeness(papers: Sequence[Paper], places: list[int], X: Matrix | None) -> Floats:
+    """The cosine of each two of the papers, 1 where they have the same title."""
+    titles = np.array([normal_title(papers[at].title) for at in places], dtype=str)
+    same = (titles[:, None] == titles[None, :]) & (titles != "")[:, None]
+    if X is None or not places:
+        return same.astype(np.float64)
+    rows = X[places]
+    alike = np.asarray((rows @ rows.T).toarray(), np.float64)
+    alike[same] = 1.0
+    return alike
+
+
+def _draw(values: Floats, pool: list[int], chance: np.random.Generator) -> tuple[int, float]:
+    """Draw one of ``pool`` with a probability that is proportional to its score."""
+    odds = values[pool] / values[pool].sum()
+    at = int(chance.choice(len(pool), p=odds))
+    return pool[at], float(odds[at])
+
+
+def share_out(ranked: Sequence[Sequence[str]], limit: int) -> list[list[int]]:
+    """Share the ``limit`` places of one mail among profiles, none starving another.
+
+    ``ranked`` holds each profile's paper ids, best first. Profiles take turns, a paper that another profile
+    already took not counting; places that one cannot fill go to the others. Returns for each profile the
+    places of its papers in its list, best first.
+    """
+    taken: set[str] = set()
+    kept: list[list[int]] = [[] for _ in ranked]
+    at = [0] * len(ranked)
+    while len(taken) < limit and any(at[i] < len(ids) for i, ids in enumerate(ranked)):
+        for i, ids in enumerate(ranked):
+            while at[i] < len(ids) and ids[at[i]] in taken:
+                at[i] += 1
+            if at[i] < len(ids) and len(taken) < limit:
+                taken.add(ids[at[i]])
+                kept[i].append(at[i])
+                at[i] += 1
+    return kept
