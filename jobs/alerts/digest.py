@@ -4,19 +4,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from recommender.paper import Paper
 
+# The words are `recommender.select`'s; importing it here would load scipy and scikit-learn (a second and
+# 100 MB) into every process that only serves feeds or sends mail. The same goes for `Part` below.
 Strength = Literal["strong", "good", "near", "weak"]
 
 # Filled cells of the four that make a strength bar, so that every channel draws the same one.
 BARS: dict[str, int] = {"strong": 4, "good": 3, "near": 2, "weak": 1}
 
 
+class Part(Protocol):
+    """One signed part of a score, as `recommender.explain.Contribution` is one."""
+
+    @property
+    def kind(self) -> str:
+        """What it is about: term, category, author, institution or tag."""
+
+    @property
+    def name(self) -> str:
+        """The feature as a person writes it."""
+
+    @property
+    def value(self) -> float:
+        """What it adds to the score, or takes off it."""
+
+    @property
+    def via(self) -> str:
+        """The title of the liked paper that brought it in; empty where the reader stated it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """One signed part of a score: ``kind`` is term, author, category, …; ``via`` is where it was learned."""
+    """A part of a score that was put together outside the recommender, such as the sum of the smallest."""
 
     kind: str
     name: str
@@ -36,7 +58,7 @@ class Item:
     score: float
     strength: Strength
     reason: str
-    contributions: tuple[Contribution, ...] = ()
+    contributions: tuple[Part, ...] = ()
     similar: tuple[Paper, ...] = ()
     explore: float | None = None
 

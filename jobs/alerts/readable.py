@@ -11,7 +11,7 @@ from pylatexenc.latex2text import LatexNodes2Text, MacroTextSpec, get_default_la
 # noncharacters, and the two bidirectional override characters, which could turn a whole line around.
 _UNWANTED = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ue000-\uf8ff"
-    "\ufdd0-\ufdef\ufeff\ufff9-\uffff]|[\U000f0000-\U0010ffff]"
+    "\ufdd0-\ufdef\ufeff\ufff9-\ufffc\ufffe\uffff]|[\U000f0000-\U0010ffff]"
 )
 _SPACE = re.compile(r"\s+")
 _LATEX = re.compile(r"[\\${}^_~]")
