@@ -1,9 +1,7 @@
-"""``paperwatch …``: one function per command. Heavy imports stand inside the functions, for a quick --help."""
+"""``paperwatch …``: one function per command, heavy imports inside the functions for a quick --help."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -61,7 +59,7 @@ def ingest(
 
 @app.command()
 def papers(
-    format: Annotated[str, typer.Option(help="table, jsonl, bibtex or ris.")] = "table",  # noqa: A002
+    format: Annotated[str, typer.Option(help="table, jsonl, bibtex or ris.")] = "table",
     newest: Annotated[int | None, typer.Option(min=1, help="Only the newest so many.")] = None,
 ) -> None:
     """List the papers on hand, newest first."""
@@ -105,4 +103,4 @@ def run(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -93,14 +93,12 @@ def matches_of(session: Session, profile_id: int, *, at_most: int = 60) -> list[
     return [_match(row) for row in session.scalars(query.limit(at_most))]
 
 
-def recent_scores(session: Session, profile_ids: Iterable[int], since: datetime) -> dict[int, list[float]]:
-    """The scores that each profile's batches had since then, as quantiles, for the dial and the strength."""
-    query = select(MatchRow.profile_id, MatchRow.items).where(
-        MatchRow.profile_id.in_(list(profile_ids)), MatchRow.made_at >= since
-    )
-    found: dict[int, list[float]] = {}
-    for number, items in session.execute(query):
-        found.setdefault(number, []).extend(items.get("scores", ()))
+def recent_matches(session: Session, profile_ids: Iterable[int], since: datetime) -> dict[int, list[Match]]:
+    """The matches that each of these profiles had since then, oldest first."""
+    query = select(MatchRow).where(MatchRow.profile_id.in_(list(profile_ids)), MatchRow.made_at >= since)
+    found: dict[int, list[Match]] = {}
+    for row in session.scalars(query.order_by(MatchRow.batch_id)):
+        found.setdefault(row.profile_id, []).append(_match(row))
     return found
 
 

@@ -86,7 +86,7 @@ class Pick:
 class Match:
     """What one profile gets of one batch of ``ranked`` papers.
 
-    ``scores`` are every hundredth quantile of the batch's scores, from which the dial learns its cut.
+    ``scores`` are the best scores of the batch, best first, from which the dial learns its cut.
     """
 
     profile_id: int

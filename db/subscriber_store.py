@@ -177,7 +177,7 @@ def due_profiles(
     found: dict[int, tuple[Subscriber, list[tuple[Profile, datetime]]]] = {}
     for person, row in session.execute(query):
         entry = found.setdefault(person.id, (_subscriber(person), []))
-        entry[1].append((_profile(row), row.next_digest_at))
+        entry[1].append((_profile(row), row.next_digest_at or now))
     return list(found.values())
 
 
@@ -193,6 +193,11 @@ def announce(session: Session, profile_ids: Iterable[int], now: datetime) -> Non
         .where(ProfileRow.id.in_(list(profile_ids)), ProfileRow.next_digest_at.is_(None))
         .values(next_digest_at=now)
     )
+
+
+def revision(session: Session, profile_id: int) -> int:
+    """How often the profile was edited or rated; 0 if it does not exist."""
+    return session.scalar(select(ProfileRow.revision).where(ProfileRow.id == profile_id)) or 0
 
 
 def with_revisions(session: Session, profile_ids: Iterable[int]) -> list[tuple[Profile, int]]:

@@ -88,11 +88,11 @@ def section(
     papers: dict[int, Stored], now: datetime,
 ) -> Section:  # fmt: skip
     """What one profile gets, with reasons; a paper that was withdrawn since is left out."""
-    explainer = reasons.Explainer(service, session, profile, now)
+    known = reasons.Reasons(service, session, profile, now)
 
     def items(picks: Sequence[Pick]) -> tuple[Item, ...]:
         shown = [p for p in picks if p.paper in papers and not papers[p.paper].paper.withdrawn]
-        return tuple(explainer.items(shown, papers))
+        return tuple(known.items(shown, papers))
 
     return Section(profile.id, profile.name, items(chosen), items(near))
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from db.session import Session
-
 from db import alert_store, source_store, subscriber_store
 from db.records import Match, Pick, Queued
+from db.session import Session
 from jobs import compose, receipts
 from jobs.alerts.smtp import Outcome
 from jobs.service import Mailer, Service
@@ -49,8 +48,8 @@ def queue_due(service: Service, now: datetime) -> Delivered:
             due = subscriber_store.due_profiles(session, now, at_most=_TOGETHER)
             for subscriber, profiles in due:
                 outcome = _queue_digest(service, session, subscriber, profiles, now)
-                queued += outcome == "queued"
-                empty += outcome == "empty"
+                queued += int(outcome == "queued")
+                empty += int(outcome == "empty")
         if not due:
             return Delivered(queued=queued, empty=empty)
 
@@ -90,7 +89,7 @@ def _content(
 ) -> dict[str, Any]:
     """What the digest will hold, by row number; no paper stands in it twice."""
     taken: set[int] = set()
-    sections = []
+    sections: list[dict[str, Any]] = []
     quota = max(1, _MOST_IN_A_MAIL // len(profiles))
     for profile in profiles:
         mine = [m for m in matches if m.profile_id == profile.id]

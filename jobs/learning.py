@@ -6,10 +6,9 @@ import io
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from db.session import Session
-
 from db import model_store, paper_store, subscriber_store
 from db.model_store import Model
+from db.session import Session
 from jobs.service import Service
 from profiles.feedback import current
 from profiles.profile import Profile
@@ -57,7 +56,7 @@ def refit(service: Service, now: datetime) -> bool:
 
 
 def examples(session: Session, profiles: Sequence[Profile], now: datetime) -> dict[int, list[Judged]]:
-    """What each profile's reader judged, by profile: seed papers, and the current opinion of each rated one."""
+    """What each profile's reader judged: the seed papers, and the current opinion of each rated one."""
     events = subscriber_store.feedback(session, [p.id for p in profiles])
     opinions = {number: current(found) for number, found in events.items()}
     wanted = {key for found in opinions.values() for key in found}

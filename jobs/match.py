@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from db import alert_store, model_store, paper_store, source_store, subscriber_store
 from db.records import Batch, Match, Pick, Receipt, Stored
@@ -14,17 +15,20 @@ from jobs import learning, receipts
 from jobs.service import Service
 from profiles.profile import Profile
 from recommender import select
-from recommender.select import Selection
-from recommender.vectors import Edition, Matrix
-from recommender.weights import Weights, score_all
+from recommender.select import Choice
+from recommender.vectors import Matrix
+from recommender.weights import score_all
 
 # One shard of work: small enough to lose, large enough that the database is asked seldom.
 _SHARD = 1_000
 # A batch may span a week (a weekly digest) or years (an archive given by hand): only its latest days count.
 _DAYS = 7
-_NEAR = 5
 _HISTORY = timedelta(days=30)
-_QUANTILES = np.linspace(0, 1, 101)
+_TODAY = timedelta(hours=20)
+# The dial learns its cut from a week of matches; before that, the best of each day are chosen.
+_ENOUGH_DAYS = 5
+# So many of a batch's best scores are remembered; the dial goes up to 100 a day, and most want five.
+_TOP = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,37 +104,96 @@ def _match_shard(
     now: datetime,
 ) -> int:
     """Match these profiles, store what each gets; how many papers were chosen in all."""
-    if not papers:
-        return 0
     with service.database.reading() as session:
         done = alert_store.matched_profiles(session, batch_id, [p.id for p, _ in shard])
         todo = [(p, revision) for p, revision in shard if p.id not in done]
         weights, learned = learning.weights(service, session, todo, now)
-        history = alert_store.recent_scores(session, [p.id for p, _ in todo], now - _HISTORY)
+        past = alert_store.recent_matches(session, [p.id for p, _ in todo], now - _HISTORY)
         edition = learning.edition(service, session)
+    if not papers or not todo:
+        return 0
     texts = [s.paper for s in papers]
     edition = edition.extended(texts, [p.interests for p, _ in todo])
     X = edition.transform(texts)
     scores = score_all(X, [weights[p.id].on(edition) for p, _ in todo])
+    words = X[:, edition.text_columns]
     matches = [
         _match(
             profile,
-            batch_id,
-            papers,
-            scores[:, column].astype(np.float64),
-            X,
-            history.get(profile.id, []),
+            Scored(papers, scores[:, column].astype(np.float64), words),
+            past.get(profile.id, []),
             now,
         )
         for column, (profile, _) in enumerate(todo)
     ]
     with service.database.writing() as session:
         model_store.keep_models(session, learned, now)
-        alert_store.add_matches(session, matches)
-        at_once = [
-            m.profile_id
-            for m, (p, _) in zip(matches, todo, strict=True)
-            if p.delivery.frequency == "announced"
-        ]
+        alert_store.add_matches(session, [replace(m, batch_id=batch_id) for m in matches])
+        mailed = [m.profile_id for m in matches if m.chosen]
+        at_once = [p.id for p, _ in todo if p.delivery.frequency == "announced" and p.id in mailed]
         subscriber_store.announce(session, at_once, now)
     return sum(len(m.chosen) for m in matches)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A batch as one profile sees it: the papers, a score for each, and their text vectors of length one."""
+
+    papers: Sequence[Stored]
+    scores: NDArray[np.float64]
+    words: Matrix
+
+
+def _match(profile: Profile, batch: Scored, past: Sequence[Match], now: datetime) -> Match:
+    """What the profile gets of the batch: about ``per_day`` for each day that it spans, above the cut of its
+    recent scores, what it already had today counted in."""
+    days = max(1, len({s.paper.announced for s in batch.papers}))
+    today = sum(len(m.chosen) for m in past if now - m.made_at < _TODAY)
+    history = Recent.of(past)
+    picked = select.choose(
+        [s.paper for s in batch.papers],
+        batch.scores,
+        limit=max(1, profile.per_day * days - today),
+        mutes=profile.interests.mutes,
+        seen=frozenset(profile.interests.seeds),
+        cut=history.cut(profile.per_day),
+        X=batch.words,
+        history=history.scores if past else None,
+    )
+    top = np.sort(batch.scores[batch.scores > 0])[::-1][:_TOP]
+    return Match(
+        profile.id, 0, now, len(batch.papers), tuple(_pick(batch, c) for c in picked.chosen),
+        tuple(_pick(batch, c) for c in picked.near), tuple(top.tolist()),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """A profile's scores of the last weeks: the ``top`` ones of each batch, best first, and the number of
+    papers and of days that they are from."""
+
+    top: NDArray[np.float64]
+    papers: int
+    days: int
+
+    @classmethod
+    def of(cls, past: Sequence[Match]) -> Recent:
+        """The scores in these matches."""
+        top = np.sort(np.array([score for m in past for score in m.scores]))[::-1]
+        return cls(top, sum(m.ranked for m in past), len({m.made_at.date() for m in past}))
+
+    def cut(self, per_day: int) -> float | None:
+        """The score that about ``per_day`` papers a day reached; None while too little is known."""
+        if self.days < _ENOUGH_DAYS:
+            return None
+        return select.cut_for(per_day, self.top, self.days)
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """All scores, those below the top ones standing as 0."""
+        return np.concatenate([self.top, np.zeros(max(0, self.papers - len(self.top)))])
+
+
+def _pick(batch: Scored, choice: Choice) -> Pick:
+    similar = tuple(batch.papers[at].number for at in choice.similar)
+    return Pick(batch.papers[choice.paper].number, choice.score, choice.strength, similar, choice.explore)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
-
-import numpy as np
+from datetime import date
 
 from db import paper_store
-from db.records import Stored
 from jobs import learning
 from jobs.alerts.digest import Item
 from jobs.reasons import explained_items
@@ -33,7 +30,12 @@ class Preview:
 
 
 def preview(
-    service: Service, interests: Interests, *, per_day: int, now: datetime, days: int = 7, examples: Examples = ()
+    service: Service,
+    interests: Interests,
+    *,
+    per_day: int,
+    days: int = 7,
+    examples: Examples = (),
 ) -> Preview:
     """Rank the papers of the latest ``days`` announcement days on hand; nothing is stored.
 
@@ -54,10 +56,17 @@ def preview(
     scores = weights.on(wide).scores(X)
     seen = frozenset(j.paper.id for j in judged)
     chosen = select.choose(
-        papers, scores, limit=per_day * max(1, len(shown)), mutes=interests.mutes, seen=seen, X=X
+        papers,
+        scores,
+        limit=per_day * max(1, len(shown)),
+        mutes=interests.mutes,
+        seen=seen,
+        X=X[:, wide.text_columns],
     )
-    best = [papers[c.index] for c in chosen.chosen]
-    near = [papers[c.index] for c in chosen.near]
+    best = [papers[c.paper] for c in chosen.chosen]
+    near = [papers[c.paper] for c in chosen.near]
     items = explained_items(edition, weights, best, interests, judged, [c.strength for c in chosen.chosen])
     close = explained_items(edition, weights, near, interests, judged, ["near"] * len(near))
-    return Preview(tuple(items), tuple(close), len(papers), shown[0] if shown else None, shown[-1] if shown else None)
+    return Preview(
+        tuple(items), tuple(close), len(papers), shown[0] if shown else None, shown[-1] if shown else None
+    )

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import cast
+
+from numpy.typing import ArrayLike
 
 from db import subscriber_store
 from db.records import Pick, Stored
@@ -12,7 +16,7 @@ from jobs import learning
 from jobs.alerts.digest import Item
 from jobs.service import Service
 from profiles.profile import Profile
-from recommender.explain import explain
+from recommender.explain import Explainer
 from recommender.interest import Examples, Interests
 from recommender.paper import Paper
 from recommender.select import Strength, strength
@@ -20,7 +24,7 @@ from recommender.vectors import Edition
 from recommender.weights import Weights
 
 
-class Explainer:
+class Reasons:
     """Explains papers for one profile as its model stands now."""
 
     def __init__(self, service: Service, session: Session, profile: Profile, now: datetime) -> None:
@@ -35,21 +39,28 @@ class Explainer:
         """The picked papers as readers see them, in their order; each with the reason and its parts."""
         chosen = [papers[p.paper].paper for p in picks]
         explained = explained_items(
-            self._edition, self._weights, chosen, self._interests, self._examples, [p.strength for p in picks]
+            self._edition,
+            self._weights,
+            chosen,
+            self._interests,
+            self._examples,
+            [cast(Strength, p.strength) for p in picks],
         )
         return [
-            Item(
-                item.paper, item.score, item.strength, item.reason, item.contributions,
-                tuple(papers[n].paper for n in pick.similar if n in papers), pick.explore,
+            replace(
+                item,
+                similar=tuple(papers[n].paper for n in pick.similar if n in papers),
+                explore=pick.explore,
             )
             for item, pick in zip(explained, picks, strict=True)
-        ]  # fmt: skip
+        ]
 
-    def item(self, paper: Paper, history: Sequence[float]) -> Item:
+    def item(self, paper: Paper, history: ArrayLike) -> Item:
         """Any paper, chosen or not, its strength measured against the profile's recent scores."""
-        (item,) = explained_items(self._edition, self._weights, [paper], self._interests, self._examples, ["weak"])
-        word = strength(item.score, history)
-        return Item(paper, item.score, word, item.reason, item.contributions)
+        (item,) = explained_items(
+            self._edition, self._weights, [paper], self._interests, self._examples, ["weak"]
+        )
+        return replace(item, strength=strength(item.score, history))
 
 
 def explained_items(
@@ -61,9 +72,9 @@ def explained_items(
         return []
     wide = edition.extended(papers, [interests])
     X = wide.transform(papers)
-    here = weights.on(wide)
-    items = []
-    for row, (paper, word) in enumerate(zip(papers, strengths, strict=True)):
-        found = explain(wide, here, X[row], paper, examples)
-        items.append(Item(paper, found.score, word, found.reason, found.contributions))
-    return items
+    explainer = Explainer(wide, weights.on(wide), examples, interests)
+    found = [explainer.explain(X[row], paper) for row, paper in enumerate(papers)]
+    return [
+        Item(paper, why.score, word, why.reason, why.contributions)
+        for paper, word, why in zip(papers, strengths, found, strict=True)
+    ]

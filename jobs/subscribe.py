@@ -32,8 +32,8 @@ def create(service: Service, wanted: Request, now: datetime, *, confirmed: str =
                 "name", f"There is a profile named {wanted.name!r} for this address; give another name."
             )
         profile = subscriber_store.add_profile(
-            session, person.id, wanted.name, wanted.interests, per_day=wanted.per_day, delivery=wanted.delivery,
-            feed_token=secrets.token_urlsafe(24), now=now,
+            session, person.id, wanted.name, wanted.interests, per_day=wanted.per_day,
+            delivery=wanted.delivery, feed_token=secrets.token_urlsafe(24), now=now,
         )  # fmt: skip
         if person.state == "unconfirmed":
             deliver.queue_link(service, session, person, "confirmation", now)

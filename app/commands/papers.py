@@ -90,7 +90,8 @@ def as_ris(paper: Paper) -> str:
         ("TY", "UNPB"), ("TI", paper.title), *(("AU", author) for author in paper.authors),
         ("PY", str(paper.announced.year) if paper.announced else ""), ("AB", paper.text),
         *(("KW", word) for word in (*paper.categories, *paper.topics)),
-        ("AN", f"arXiv:{name}" if kind == "arxiv" else ""), ("DO", paper.doi or (name if kind == "doi" else "")),
+        ("AN", f"arXiv:{name}" if kind == "arxiv" else ""),
+        ("DO", paper.doi or (name if kind == "doi" else "")),
         ("UR", paper.url), ("ER", " "),
     ]  # fmt: skip
     return "\n".join(f"{tag}  - {' '.join(value.split())}" for tag, value in fields if value)

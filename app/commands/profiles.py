@@ -8,7 +8,6 @@ import typer
 
 if TYPE_CHECKING:
     from db.session import Session
-
     from profiles.profile import Profile
 
 app = typer.Typer(help="Interest profiles: create, show, list, delete.", no_args_is_help=True)
@@ -86,9 +85,7 @@ def list_(json: Json = False) -> None:
     for o in objects:
         typer.echo(f"{o['id']:>4}  {o['name']}  {o['email'] or 'feed only'}  ({o['state']})")
     if not objects:
-        typer.echo(
-            "no profiles yet: `paperwatch profile create --email … --statement …`, or subscribe in the browser"
-        )
+        typer.echo("no profiles yet; subscribe in the browser, or with `paperwatch profile create`")
 
 
 @app.command()

@@ -92,7 +92,7 @@ def run_all(*, samples: bool) -> int:
         demo.load(service, build.now(), build.run_id())
     service.database.dispose()
     command = [sys.executable, "-m", "app.cli"]
-    children = [subprocess.Popen([*command, name]) for name in ("web", "schedule")]
+    children = {name: subprocess.Popen([*command, name]) for name in ("web", "schedule")}
     stopping = False
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -102,18 +102,16 @@ def run_all(*, samples: bool) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     typer.echo(_welcome(settings, samples))
-    while not stopping and all(child.poll() is None for child in children):
+    while not stopping and all(child.poll() is None for child in children.values()):
         time.sleep(0.2)
-    ended = next((child for child in children if child.poll() is not None), None)
-    for child in children:
+    ended = next((name for name, child in children.items() if child.poll() is not None), "")
+    for child in children.values():
         if child.poll() is None:
             child.terminate()
-    for child in children:
+    for child in children.values():
         child.wait(timeout=60)
-    if ended is not None and not stopping:
-        typer.echo(
-            f"paperwatch: {ended.args[-1]!r} ended with status {ended.returncode}; see above", err=True
-        )
+    if ended and not stopping:
+        typer.echo(f"paperwatch: {ended} ended with status {children[ended].returncode}; see above", err=True)
         return 1
     return 0
 
