@@ -18,8 +18,8 @@ _CUT = re.compile(
     r"[\s,;，、]*(?:\bet\.? al\b\.?|\band (?:\d+ )?(?:others|more)\b(?: authors)?|等人?|\.{3}|…)[\s.,;]*$",
     re.IGNORECASE,
 )
-_AND = re.compile(r"^\s*(?:and\s|&)\s*", re.IGNORECASE)
-_BETWEEN = re.compile(r"\s+(?:and|&)\s+")
+_BETWEEN_NAMES = r"[,，、;；]|\s{1,2}(?:and|AND|&)\s{1,2}"
+_AND = re.compile(r"\s*(?:and\s|&)\s*", re.IGNORECASE)
 _SUFFIX = re.compile(r"(?:Jr|Sr|II|III|IV)\.?", re.IGNORECASE)
 _DEGREE = re.compile(r"Ph\.?\s?D\.?|M\.?D\.?|M\.?Sc\.?|B\.?Sc\.?", re.IGNORECASE)
 _FOOTMARK = re.compile(r"\$\^\{?[\d,*\s]{1,20}\}?\$")
@@ -28,6 +28,8 @@ _FOOTNOTE = re.compile(r"\(\d{1,3}\)")
 _MARKS_ONLY = re.compile(r"[\d\s,;*†‡§]*(?:and\s\d+)?")
 _BEHALF = re.compile(r"(?:on behalf of|for) the\b", re.IGNORECASE)
 _ACRONYM = re.compile(r"[A-Z0-9][A-Z0-9 &./-]{1,24}")
+# A longer name is none, and would only cost the patterns that read names their time.
+_LONGEST = 300
 _BRACKETS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
 # "Inc." after a comma is the end of a name, and so is the campus of a university that has several.
 _TAIL = re.compile(
@@ -72,8 +74,9 @@ def authors(text: str) -> Byline:
     whole, complete = (text[: cut.start()], False) if cut else (text, True)
     if is_nothing(whole) or _NOBODY.fullmatch(whole.strip(" .*_").casefold()):
         return Byline(complete=False)
-    parts = _single(_flipped(split_outside(whole, ";；")) or split_outside(whole, ",，、;；"))
+    parts = _single(_flipped(whole) or split_outside(whole, _BETWEEN_NAMES))
     people = [_person(part) for part in parts]
+    complete = complete and all(len(name) <= _LONGEST for name, _ in people)
     if len(people) + (not complete) > 1 and all(len(name) <= 1 for name, _ in people):
         return Byline(complete=False)
     names, nicknames = _rejoined(people, [part.startswith("  ") for part in parts])
@@ -89,10 +92,11 @@ def institutions(text: str) -> tuple[str, ...]:
         return ()
     if _REMARK.match(text):
         return (text,)
-    parts = split_outside(text, ";；") if ";" in text or "；" in text else split_outside(text, ",，、")
+    parts = split_outside(text, "[;；]" if ";" in text or "；" in text else "[,，、]")
     found: list[str] = []
     for part in parts:
-        name = _AND.sub("", part).strip()
+        joined = _AND.match(part)
+        name = part[joined.end() if joined else 0 :].strip()
         if found and _TAIL.fullmatch(name.casefold()):
             found[-1] += f", {name}"
         elif not is_nothing(name):
@@ -100,50 +104,52 @@ def institutions(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def split_outside(text: str, separators: str) -> list[str]:
-    """Split at separators that stand outside all brackets; brackets that never close count as none."""
+def split_outside(text: str, separator: str) -> list[str]:
+    """Split where the pattern matches outside all brackets; brackets that never close count as none."""
     parts, depth, start = [], 0, 0
-    for mark in re.finditer(rf"[()\[\]{{}}{re.escape(separators)}]", text):
+    for mark in re.finditer(rf"[()\[\]{{}}]|{separator}", text):
         if change := _BRACKETS.get(mark[0]):
             depth = max(0, depth + change)
         elif depth == 0:
             parts.append(text[start : mark.start()])
             start = mark.end()
     if depth:
-        return re.split(f"[{re.escape(separators)}]", text)
+        return re.split(separator, text)
     return [*parts, text[start:]]
 
 
-def _flipped(parts: list[str]) -> list[str]:
+def _flipped(text: str) -> list[str]:
     """``Doe, Jane; Roe, Richard`` turned round; nothing where the list is not of that kind."""
-    if len(parts) < 2 or not all(part.count(",") == 1 for part in parts if part.strip()):
+    parts = [part for part in split_outside(text, "[;；]") if part.strip()]
+    if len(parts) < 2 or any(part.count(",") != 1 for part in parts):
         return []
-    return [" ".join(reversed(part.split(","))) for part in parts if part.strip()]
+    return [" ".join(reversed(part.split(","))) for part in parts]
 
 
 def _single(parts: list[str]) -> list[str]:
-    """One name a part: ``, and`` removed, ``A and B`` parted, ``Jr.`` given back, degrees dropped."""
+    """The parts that hold a name: ``Jr.`` given back to the one before it, degrees and gaps dropped."""
     found: list[str] = []
     for part in parts:
-        body = _AND.sub("", part)
-        stripped = body.strip()
+        stripped = part.strip()
         if found and _SUFFIX.fullmatch(stripped):
             found[-1] += f" {stripped}"
         elif stripped and not _DEGREE.fullmatch(stripped):
-            found.extend([body] if "(" in body else _BETWEEN.split(body))
-    return [part for part in found if part.strip()]
+            found.append(part)
+    return found
 
 
 def _person(part: str) -> tuple[str, list[str]]:
     """A name and the notes that stand in brackets after it."""
     notes: list[str] = []
     name = part.strip()
-    while (start := _last_bracket(name)) > 0:
+    while len(notes) < 9 and (start := _last_bracket(name)) > 0:
         notes.insert(0, " ".join(name[start + 1 : -1].split()))
         name = name[:start].strip()
     name = " ".join(_FOOTMARK.sub("", name).split()).strip(" *_†‡§¹²³⁴⁵⁶⁷⁸⁹⁰")
     if name.endswith(".") and not _SHORT.search(name[-8:]):
         name = name[:-1]
+    if len(name) > _LONGEST:
+        return name, []
     return unicodedata.normalize("NFC", plain_name(name)), notes
 
 
@@ -176,7 +182,7 @@ def _rejoined(people: list[tuple[str, list[str]]], gapped: list[bool]) -> tuple[
             nicknames.add(notes[0])
             i += 2
             continue
-        if name and not _NOBODY.fullmatch(name.casefold()):
+        if name and len(name) <= _LONGEST and not _NOBODY.fullmatch(name.casefold()):
             names.append(name)
         i += 1
     return names, nicknames

@@ -17,7 +17,7 @@ NAME = "weekly"
 # Every mark stands near its line's beginning, so only that much of a line is ever searched for one.
 _HEAD = 240
 _INDENT = re.compile(r"[ \t]*")
-_BULLET = re.compile(r"(?:[-*+•]|\d{1,4}[.)])[ \t]+")
+_BULLET = re.compile(r"(?:[-*+•]|\d{1,4}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?")
 _BOLD = re.compile(r"\*\*|__")
 _SOURCE = r"[A-Za-z]{0,6}rxiv[\s:_-]?(?:\d[\d./-]{0,11}(?:v\d{1,3})?)?|[A-Za-z]{2,12}[\s_'-]?\d{2,8}"
 _MARKED = re.compile(rf"(?:\*\*|__)?[ \t]?[\[【［]\s?(?P<source>{_SOURCE})\s?[\]】］]", re.IGNORECASE)
@@ -181,6 +181,8 @@ class _Reading:
         elif indent < 2 and bulleted:
             bold = _BOLD.match(head, body)
             self._begin(number, line[bold.end() if bold else body :], "", bold is not None)
+        elif self.entry is not None and bulleted and self.entry.ends_field(indent):
+            self.entry.begin("", line[body:], indent)
         elif self.entry is not None:
             self.entry.more(line, indent)
 
