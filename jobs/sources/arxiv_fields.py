@@ -13,6 +13,7 @@ EASTERN = ZoneInfo("America/New_York")
 _PREFIX = re.compile(
     r"\s*arXiv:(?P<id>\S{1,40})\s+Announce Type:\s*(?P<type>[a-z-]+)\s*(?:Abstract:\s*)?", re.IGNORECASE
 )
+_YEAR_NOUGHT = re.compile(r"\s00\d\d\s")
 _CATEGORY = re.compile(r"[a-z]+(?:-[a-z]+)*(?:\.[A-Za-z]{2}(?:[a-z-]*[a-z])?)?")
 
 _WORK = r"(?:paper|article|manuscript|submission|pre-?print|e-?print|work|note|letter|report|thesis|version)"
@@ -60,7 +61,8 @@ def split_categories(text: str) -> tuple[str, ...]:
 def instant(text: str) -> datetime | None:
     """The moment that an RFC 822 or ISO 8601 date names, in UTC; None if it names none that exists."""
     text = text.strip()
-    if not text or len(text) > 64:
+    # Years written as 0001 would be read as 2001, as the mail standard wants of two digits.
+    if not text or len(text) > 64 or _YEAR_NOUGHT.search(text):
         return None
     try:
         moment = parsedate_to_datetime(text) if text[0].isalpha() else datetime.fromisoformat(text)

@@ -96,8 +96,7 @@ class _Block:
     line: int
     head: list[str]
     abstract: list[str]
-    link: str
-    closed: bool
+    link: str = ""
 
 
 def _body(data: bytes) -> str:
@@ -144,12 +143,12 @@ def _block(line: int, lines: list[str]) -> _Block:
     current = head
     for each in lines:
         if link := _LINK.match(each):
-            return _Block(line, head, abstract, link["link"], True)
+            return _Block(line, head, abstract, link["link"])
         if _BLOCK_START.fullmatch(each) and current is head:
             current = abstract
         else:
             current.append(each)
-    return _Block(line, head, abstract, "", False)
+    return _Block(line, head, abstract)
 
 
 def _paper(block: _Block, day: date | None) -> Paper:

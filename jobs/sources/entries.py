@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from jobs.sources.arxiv_fields import is_withdrawn, split_categories
+from jobs.sources.arxiv_fields import is_withdrawn
 from jobs.sources.author_names import plain_name, split_authors
 from recommender.paper import Paper, abs_url, arxiv_id, doi, hash_key
 
@@ -27,6 +27,9 @@ _PREPRINT_VERSION = re.compile(
 )
 _DOI_VERSION = re.compile(r"v\d{1,2}$")
 _MASTHEAD = re.compile(r"[^;]{1,120}Published online: [^;]{5,40}; ?doi: ?\S{5,120}\s*", re.IGNORECASE)
+_CATEGORY = re.compile(
+    r"[a-z]+(?:-[a-z]+)*\.[A-Za-z]{2}(?:[a-z-]*[a-z])?|(?:astro|quant|math|hep)-ph|hep-(?:th|ex|lat)|gr-qc|nucl-(?:th|ex)"
+)
 _TAKEN_BACK = re.compile(r"\W*(?:withdrawn|retracted)\b(?: article)?\s*:", re.IGNORECASE)
 
 
@@ -59,7 +62,7 @@ def paper(entry: Entry) -> Paper:
         abstract=text,
         authors=authors,
         authors_complete=complete,
-        categories=split_categories(" ".join(entry.tags)) if on_arxiv else (),
+        categories=tuple(dict.fromkeys(filter(_CATEGORY.fullmatch, entry.tags))) if on_arxiv else (),
         keywords=() if on_arxiv else tuple(dict.fromkeys(entry.tags)),
         url=abs_url(key) if on_arxiv else entry.link or abs_url(key),
         doi=name,

@@ -123,7 +123,8 @@ def _entry(entry: Any, *, plain_by_default: bool) -> Entry:
         text=text,
         authors=tuple(name for name in names if name.strip()),
         tags=tuple(str(tag.get("term") or "").strip() for tag in entry.get("tags") or () if tag.get("term")),
-        published=_day(entry.get("published_parsed") or entry.get("updated_parsed")),
+        # feedparser's own get() answers for the other where one is missing, with a warning.
+        published=_day(dict.get(entry, "published_parsed") or dict.get(entry, "updated_parsed")),
         journal=plain_text(str(entry.get("prism_publicationname") or "")),
     )
 
