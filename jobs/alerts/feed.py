@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from html import escape
 from typing import cast
 from uuid import UUID, uuid5
 
@@ -107,9 +108,9 @@ def rss(channel: Channel, entries: Sequence[Entry], links: Links) -> bytes:
             _child(node, f"{{{DC}}}creator", name)
         for label in _labels(paper):
             _child(node, "category", label)
-        body = content(entry.item, channel.profile_id, links)
-        _child(node, "description", body)
-        _child(node, f"{{{CONTENT}}}encoded", body)
+        # A description is HTML by custom, hence escaped here and once more by lxml.
+        _child(node, "description", escape(_summary(entry.item)))
+        _child(node, f"{{{CONTENT}}}encoded", content(entry.item, channel.profile_id, links))
     return _serialised(root)
 
 
@@ -145,7 +146,7 @@ def _atom_entry(channel: Channel, entry: Entry, links: Links) -> etree._Element:
         _child(etree.SubElement(node, f"{{{ATOM}}}author"), f"{{{ATOM}}}name", name)
     for label in _labels(paper):
         etree.SubElement(node, f"{{{ATOM}}}category", {"term": label})
-    _child(node, f"{{{ATOM}}}summary", readable(entry.item.reason) or wording.blurb(paper))
+    _child(node, f"{{{ATOM}}}summary", _summary(entry.item))
     body = etree.SubElement(node, f"{{{ATOM}}}content", {"type": "html"})
     body.text = content(entry.item, channel.profile_id, links)
     return node
@@ -177,7 +178,7 @@ def _json_item(channel: Channel, entry: Entry, links: Links) -> dict[str, object
         "url": _address(paper, links),
         "title": wording.title(paper),
         "content_html": content(item, channel.profile_id, links),
-        "summary": readable(item.reason) or wording.blurb(paper),
+        "summary": _summary(item),
         "date_published": _rfc3339(entry.published),
         "date_modified": _rfc3339(entry.updated or entry.published),
         "authors": [{"name": name} for name in _names(paper)],
@@ -207,6 +208,11 @@ def _channel_links(channel: Channel) -> list[tuple[str, str]]:
 
 def _address(paper: Paper, links: Links) -> str:
     return wording.address(paper) or links.paper(paper.id)
+
+
+def _summary(item: Item) -> str:
+    """What a list of items shows: the paper in a sentence or three, else the reason."""
+    return wording.blurb(item.paper) or readable(item.reason) or wording.title(item.paper)
 
 
 def _names(paper: Paper) -> list[str]:
