@@ -1,0 +1,403 @@
+"""A paper's way, from a watched folder to the reader who wants it."""
+
+from __future__ import annotations
+
+import email
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from email import policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import feedparser
+import pytest
+
+from db import alert_store, source_store, subscriber_store
+from db.session import Database
+from jobs import deliver, match, reading, subscribe
+from jobs.alerts.outbox_folder import OutboxFolder
+from jobs.alerts.smtp import Outcome
+from jobs.pipeline import Run, run_once
+from jobs.service import Service
+from profiles.profile import Profile
+from profiles.request import request
+from tests.conftest import NOW
+
+DIGEST = """# 20251117-20251123
+
+## {day}
+
+{entries}
+"""
+ENTRY = """- **[arXiv2511] {title}**
+  - **tags:** [mlsys], [LLM inference], [serving]
+  - **authors:** Ada Example, Björn Beispiel
+  - **institution:** Example University
+  - **link:** https://arxiv.org/pdf/2511.{number:05d}v1
+  - **Simple LLM Summary:** {summary}
+
+"""
+WANTED = "Speculative decoding with {what}, part {n}"
+UNWANTED = "Hydrology of alpine {what}, part {n}"
+# Papers that say the same are folded into one, so each says something of its own.
+ASPECTS = (
+    "a shared key-value cache: memory is pooled between requests so that prompts repeat no work",
+    "trees of drafts: several guesses branch out and the verifier walks the best path",
+    "quantised draft heads: four bits suffice when acceptance is measured per layer",
+    "theory of acceptance: bounds on expected block length under distribution shift",
+    "hardware pipelines: a dataflow accelerator overlaps verification and drafting",
+    "privacy budgets: noise is added to logits without slowing generation down",
+    "translation tasks: morphology of Finnish and Turkish limits lookahead",
+    "energy meters: joules per token are reported on phones and in racks",
+    "retrieval indexes: n-gram tables over documents replace the small model",
+)
+WATERS = (
+    "glaciers: melting ice feeds the valleys in August",
+    "floods: gauges upstream warn the towns a day before",
+    "sediments: gravel settles behind old dams",
+)
+
+
+def write_digest(
+    folder: Path, name: str, *, wanted: int, unwanted: int = 6, first: int = 1, day: str = "2025-11-18"
+) -> None:
+    """A digest of our own with so many papers about speculative decoding and so many about rivers."""
+    folder.mkdir(exist_ok=True)
+    entries, number = [], first
+    for title, aspects, count in ((WANTED, ASPECTS, wanted), (UNWANTED, WATERS, unwanted)):
+        for n in range(count):
+            what, _, more = aspects[(first + n - 1) % len(aspects)].partition(": ")
+            entries.append(
+                ENTRY.format(title=title.format(what=what, n=first + n), number=number, summary=f"{more}.")
+            )
+            number += 1
+    (folder / name).write_text(DIGEST.format(day=day, entries="".join(entries)), encoding="utf-8")
+
+
+@pytest.fixture
+def folder(service: Service, tmp_path: Path) -> Path:
+    """A watched folder, due now."""
+    path = tmp_path / "digests"
+    path.mkdir()
+    with service.database.writing() as session:
+        source_store.add(session, name="digests", kind="folder", location=str(path), every_minutes=1, now=NOW)
+    return path
+
+
+def subscribe_reader(service: Service, now: datetime = NOW, **fields: Any) -> Profile:
+    """A confirmed reader who wants papers on speculative decoding."""
+    given = {
+        "email": "reader@example.org",
+        "statement": "speculative decoding for language models",
+        "every": "announced",
+    }
+    return subscribe.create(service, request(**given | fields), now, confirmed="in a test")
+
+
+def tick(service: Service, minutes: int = 0) -> Run:
+    """One run, so many minutes after the beginning."""
+    return run_once(service, NOW + timedelta(minutes=minutes), f"run{minutes}")
+
+
+def mails(outbox: OutboxFolder) -> list[EmailMessage]:
+    """What was sent, oldest first."""
+    found = sorted(outbox.folder.glob("*.eml")) if outbox.folder.exists() else []
+    return [email.message_from_bytes(path.read_bytes(), policy=policy.default) for path in found]  # type: ignore[misc]
+
+
+def text_of(message: EmailMessage) -> str:
+    part = message.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content())
+
+
+def test_a_paper_comes_from_the_folder_to_the_mail_and_the_feed(
+    service: Service, outbox: OutboxFolder, folder: Path
+) -> None:
+    profile = subscribe_reader(service)
+    write_digest(folder, "monday.md", wanted=3)
+    run = tick(service)
+    assert (run.receipts[0].new, run.matched.papers, run.queued.queued, run.sent.sent) == (9, 9, 1, 1)
+    (mail,) = mails(outbox)
+    assert mail["To"] == "reader@example.org"
+    words = text_of(mail)
+    assert "Speculative decoding with a shared key-value cache" in " ".join(words.split())
+    assert "Why: speculative decoding" in words
+    assert "alpine rivers" not in words
+    titles = {e.item.paper.title for e in reading.latest(service, profile, NOW)}
+    assert titles == {WANTED.format(what=ASPECTS[n - 1].partition(": ")[0], n=n) for n in (1, 2, 3)}
+
+
+def test_nothing_comes_twice_however_often_the_clock_ticks(
+    service: Service, outbox: OutboxFolder, folder: Path
+) -> None:
+    subscribe_reader(service)
+    write_digest(folder, "monday.md", wanted=3)
+    for minutes in range(4):
+        tick(service, minutes)
+    write_digest(folder, "copy.md", wanted=3)
+    last = tick(service, 10)
+    assert last.receipts[0].new == 0
+    assert len(mails(outbox)) == 1
+
+
+def test_a_changed_digest_brings_only_what_is_new_in_it(
+    service: Service, outbox: OutboxFolder, folder: Path
+) -> None:
+    subscribe_reader(service)
+    write_digest(folder, "monday.md", wanted=2)
+    tick(service)
+    write_digest(folder, "later.md", wanted=1, first=50, day="2025-11-19")
+    tick(service, 5)
+    first, second = (text_of(m) for m in mails(outbox))
+    assert "part 1" in first
+    assert "part 50" in second
+    assert "part 1 " not in second
+    assert "part 1\n" not in second
+
+
+def test_an_unconfirmed_address_gets_nothing_but_the_confirmation(
+    service: Service, outbox: OutboxFolder, folder: Path
+) -> None:
+    wanted = request(email="new@example.org", statement="speculative decoding", every="announced")
+    profile = subscribe.create(service, wanted, NOW)
+    write_digest(folder, "monday.md", wanted=3)
+    tick(service)
+    (mail,) = mails(outbox)
+    assert "Confirm" in mail["Subject"]
+    assert (
+        subscribe.confirm(service, profile.subscriber_id, NOW + timedelta(minutes=3), "in a test") is not None
+    )
+    tick(service, 4)
+    assert [m["Subject"][:8] for m in mails(outbox)][1:] == ["3 papers"]
+
+
+def test_a_new_profile_begins_with_the_latest_papers_and_gets_none_of_them_again(
+    service: Service, outbox: OutboxFolder, folder: Path
+) -> None:
+    write_digest(folder, "monday.md", wanted=3)
+    tick(service)
+    subscribe_reader(service, NOW + timedelta(minutes=1))
+    tick(service, 2)
+    tick(service, 3)
+    assert len(mails(outbox)) == 1
+    assert "part 3" in text_of(mails(outbox)[0])
+
+
+def test_muted_papers_never_come(service: Service, outbox: OutboxFolder, folder: Path) -> None:
+    subscribe_reader(service, mutes=["part 2"])
+    write_digest(folder, "monday.md", wanted=3)
+    tick(service)
+    words = text_of(mails(outbox)[0])
+    assert "part 1" in words
+    assert "part 2" not in words
+
+
+def test_the_dial_sets_how_many_come_for_a_day(service: Service, outbox: OutboxFolder, folder: Path) -> None:
+    profile = subscribe_reader(service, per_day=2)
+    write_digest(folder, "monday.md", wanted=9)
+    tick(service)
+    assert len(reading.latest(service, profile, NOW)) == 2
+
+
+def test_a_daily_digest_waits_for_its_hour_and_says_what_was_checked(
+    service: Service, outbox: OutboxFolder, folder: Path
+) -> None:
+    subscribe_reader(service, every="daily", hour=18)
+    write_digest(folder, "monday.md", wanted=2)
+    tick(service)
+    assert mails(outbox) == []
+    tick(service, 6 * 60)
+    tick(service, 6 * 60 + 1)
+    (mail,) = mails(outbox)
+    assert "Checked digests" in text_of(mail)
+    assert "2 of 8 papers sent" in text_of(mail)
+
+
+def test_an_empty_digest_goes_only_to_those_who_asked_and_says_why(
+    service: Service, outbox: OutboxFolder, folder: Path
+) -> None:
+    subscribe_reader(service, every="daily", hour=13)
+    subscribe_reader(service, email="asked@example.org", every="daily", hour=13, send_empty=True)
+    write_digest(folder, "monday.md", wanted=0)
+    tick(service)
+    run = tick(service, 61)
+    assert (run.queued.queued, run.queued.empty) == (1, 1)
+    (mail,) = mails(outbox)
+    assert mail["To"] == "asked@example.org"
+    assert "None of the 6 new papers came close" in text_of(mail)
+
+
+def test_a_pause_holds_mail_back_and_one_digest_catches_up(
+    service: Service, outbox: OutboxFolder, folder: Path
+) -> None:
+    profile = subscribe_reader(service)
+    paused = replace(profile, delivery=replace(profile.delivery, paused_until=date(2025, 11, 25)))
+    with service.database.writing() as session:
+        subscriber_store.change_profile(session, paused, NOW)
+    for day in range(4):
+        write_digest(
+            folder, f"day{day}.md", wanted=1, unwanted=1, first=10 * (day + 1), day=f"2025-11-{18 + day}"
+        )
+        tick(service, day * 24 * 60)
+    assert mails(outbox) == []
+    tick(service, 5 * 24 * 60)
+    (mail,) = mails(outbox)
+    assert all(f"part {10 * (day + 1)}" in text_of(mail) for day in range(4))
+
+
+def test_those_who_left_get_nothing_even_if_it_was_queued(
+    service: Service, outbox: OutboxFolder, folder: Path
+) -> None:
+    profile = subscribe_reader(service)
+    write_digest(folder, "monday.md", wanted=2)
+    with service.database.reading() as session:
+        assert alert_store.outbox(session) == []
+    match_and_queue(service)
+    subscribe.leave(service, profile.subscriber_id, None, NOW, "by link")
+    sent = deliver.send_due(service, NOW)
+    assert (sent.sent, sent.suppressed) == (0, 1)
+    assert mails(outbox) == []
+
+
+def match_and_queue(service: Service) -> None:
+    """A run that stops short of sending, as if the process had died there."""
+    from jobs import ingest
+
+    checked = ingest.check_due(service, NOW, "cut")
+    match.gather(service, NOW, checked)
+    match.match_pending(service, NOW)
+    deliver.queue_due(service, NOW)
+
+
+def test_a_run_cut_short_anywhere_is_finished_by_the_next(
+    service: Service, outbox: OutboxFolder, folder: Path
+) -> None:
+    from jobs import ingest
+
+    subscribe_reader(service)
+    write_digest(folder, "monday.md", wanted=2)
+    steps: list[Callable[[], object]] = [
+        lambda: ingest.check_due(service, NOW, "cut"),
+        lambda: match.gather(service, NOW, []),
+        lambda: match.match_pending(service, NOW),
+        lambda: deliver.queue_due(service, NOW),
+    ]
+    for step in steps:
+        step()  # the process dies after it; the next one begins again
+    tick(service, 1)
+    tick(service, 2)
+    assert len(mails(outbox)) == 1
+
+
+def test_a_sender_that_died_is_followed_by_one_with_the_same_message_id(
+    service: Service, outbox: OutboxFolder, folder: Path
+) -> None:
+    subscribe_reader(service)
+    write_digest(folder, "monday.md", wanted=2)
+    match_and_queue(service)
+    with service.database.writing() as session:
+        (leased,) = alert_store.lease(session, NOW, seconds=300, at_most=10)
+    assert deliver.send_due(service, NOW + timedelta(minutes=1)).sent == 0
+    assert deliver.send_due(service, NOW + timedelta(minutes=6)).sent == 1
+    (mail,) = mails(outbox)
+    assert mail["Message-ID"] == leased.message_id
+
+
+class Refusing(OutboxFolder):
+    """An outbox that answers as a mail server in trouble would."""
+
+    def __init__(self, folder: Path, outcome: Outcome) -> None:
+        super().__init__(folder)
+        self.outcome = outcome
+
+    async def send(self, envelope_from: str, to: str, message: bytes) -> Outcome:
+        return self.outcome
+
+
+def test_a_passing_fault_is_tried_again_later(service: Service, outbox: OutboxFolder, folder: Path) -> None:
+    subscribe_reader(service)
+    write_digest(folder, "monday.md", wanted=2)
+    service.mailer = lambda: Refusing(outbox.folder, Outcome("retry", 451, "try later"))
+    assert tick(service).sent.retried == 1
+    service.mailer = lambda: outbox
+    assert deliver.send_due(service, NOW + timedelta(seconds=30)).sent == 0
+    assert deliver.send_due(service, NOW + timedelta(minutes=2)).sent == 1
+
+
+def test_an_address_that_is_refused_for_good_gets_no_more(
+    service: Service, outbox: OutboxFolder, folder: Path
+) -> None:
+    profile = subscribe_reader(service)
+    write_digest(folder, "monday.md", wanted=2)
+    service.mailer = lambda: Refusing(outbox.folder, Outcome("failed", 550, "no such user", "address"))
+    assert tick(service).sent.failed == 1
+    with service.database.reading() as session:
+        person = subscriber_store.subscriber(session, profile.subscriber_id)
+        states = alert_store.outbox_states(session)
+    assert person is not None
+    assert person.state == "suppressed"
+    assert states == {"failed": 1}
+
+
+def test_two_profiles_share_a_mail_and_no_paper_stands_in_it_twice(
+    service: Service, outbox: OutboxFolder, folder: Path
+) -> None:
+    subscribe_reader(service, name="Decoding", every="daily", hour=13)
+    subscribe_reader(service, name="Caches", statement="key-value cache", every="daily", hour=13)
+    write_digest(folder, "monday.md", wanted=3)
+    tick(service)
+    tick(service, 61)
+    (mail,) = mails(outbox)
+    words = " ".join(text_of(mail).split())
+    assert words.count("with a shared key-value cache, part 1") == 1
+
+
+def test_a_missing_folder_is_an_error_with_the_next_try_and_stops_no_other(
+    service: Service, folder: Path, tmp_path: Path
+) -> None:
+    with service.database.writing() as session:
+        source_store.add(
+            session,
+            name="gone",
+            kind="folder",
+            location=str(tmp_path / "gone"),
+            every_minutes=1,
+            now=NOW - timedelta(1),
+        )
+    write_digest(folder, "monday.md", wanted=1)
+    run = tick(service)
+    failed, good = run.receipts
+    assert "next try" in failed.error
+    assert good.new == 7
+    assert len(tick(service, 1).receipts) >= 1
+
+
+def test_the_feed_of_a_profile_reads_without_complaint(service: Service, folder: Path) -> None:
+    from jobs.alerts import feed
+
+    profile = subscribe_reader(service, email="")
+    write_digest(folder, "monday.md", wanted=3)
+    tick(service)
+    entries = reading.latest(service, profile, NOW)
+    channel = feed.Channel("Mine", "http://x/f.rss", "http://x/", "profile-1", NOW)
+    parsed = feedparser.parse(feed.rss(channel, [feed.Entry(e.item, e.at) for e in entries], service.links))
+    assert not parsed.bozo
+    assert len(parsed.entries) == 3
+
+
+def test_two_processes_that_send_at_once_send_each_mail_once(
+    database: Database, service: Service, outbox: OutboxFolder, folder: Path
+) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    for n in range(12):
+        subscribe_reader(service, email=f"reader{n}@example.org")
+    write_digest(folder, "monday.md", wanted=2)
+    match_and_queue(service)
+    with ThreadPoolExecutor(2) as pool:
+        sent = list(pool.map(lambda _: deliver.send_due(service, NOW).sent, range(2)))
+    assert sum(sent) == 12
+    assert len(mails(outbox)) == 12
