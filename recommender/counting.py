@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender import text
+from recommender.features import Feature, named_features
 from recommender.frequencies import STOP, Floats, Frequencies, Ints, Reading, pair_keys, read
 from recommender.paper import Paper
 from recommender.shapes import JOINTS
@@ -43,10 +44,11 @@ class Lexicon(dict[str, int]):
 
 
 def count(papers: Iterable[Paper], *, shapes: bool = True) -> Frequencies:
-    """Count words, pairs and categories of ``papers``; without ``shapes`` pairs are shown with a space."""
+    """Count words, pairs and names other than people; without ``shapes`` pairs are shown with a space."""
     lexicon = Lexicon()
     documents = 0
-    categories: Counter[str] = Counter()
+    names: Counter[Feature] = Counter()
+    naming: Counter[str] = Counter()
     words: list[tuple[Ints, Ints]] = []
     pairs: list[tuple[Ints, Ints]] = []
     shaped: list[tuple[Ints, Ints]] = []
@@ -54,7 +56,10 @@ def count(papers: Iterable[Paper], *, shapes: bool = True) -> Frequencies:
     remaining = iter(papers)
     while chunk := list(islice(remaining, 1 << _CHUNK_BITS)):
         documents += len(chunk)
-        categories.update(c for paper in chunk for c in set(paper.categories))
+        for paper in chunk:
+            named = {f for f in named_features(paper) if f.kind != "author"}
+            names.update(named)
+            naming.update({f.kind for f in named})
         reading = read(chunk, lexicon.__getitem__, 1.0)
         seen = np.bincount(reading.ids, minlength=len(lexicon))
         seen[: len(forms)] += forms
@@ -77,7 +82,8 @@ def count(papers: Iterable[Paper], *, shapes: bool = True) -> Frequencies:
         pairs=keys,
         pair_counts=key_counts.astype(np.float64),
         shapes=_usual_shapes(keys, *_merge(shaped)) if shapes else np.zeros(len(keys), np.uint8),
-        categories={name: float(n) for name, n in sorted(categories.items())},
+        names={feature: float(n) for feature, n in sorted(names.items())},
+        naming={kind: float(n) for kind, n in sorted(naming.items())},
     )
 
 

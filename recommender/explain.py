@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from recommender.vectors import Edition, Matrix
 from recommender.weights import Weights
 
 _REASON_TERMS = 3
+_TOGETHER = 2.0  # ln of how much more often than by chance two words stand together to be named as a phrase
 _ENOUGH = 0.25  # a term is named where it brings a quarter of what the first one brings
 _ALIKE = 0.3  # a liked paper is named where it brought in so much of the positive contributions
 
@@ -60,7 +62,7 @@ class Explainer:
         self._dense = weights.rows.toarray().astype(np.float64)
         kept = [at for at, example in enumerate(examples) if example.opinion in {"like", "save", "seed"}]
         self._liked = [examples[at].paper for at in kept]
-        vectors = edition.transform(self._liked) if X is None else X[kept]
+        vectors = edition.remembered(self._liked) if X is None else X[kept]
         self._columns = sparse.csc_matrix(vectors[:, : edition.base_size])
         interests = interests or Interests()
         stated = {t for words, strength in interests.terms if strength > 0 for t in text.terms(words)}
@@ -126,6 +128,7 @@ class Explainer:
         phrases = {
             term: value + sum(worth.get(word, 0.0) for word in term.split() if word != term)
             for term, value in worth.items()
+            if self._is_phrase(term, columns[term])
         }
         chosen: list[str] = []
         used: set[str] = set()
@@ -137,6 +140,17 @@ class Explainer:
                 chosen.append(term)
                 used.update(term.split())
         return ", ".join(self.edition.written(columns[term]) for term in chosen)
+
+    def _is_phrase(self, term: str, column: int) -> bool:
+        """Whether a pair of words belongs together (by pointwise mutual information); true for a word."""
+        if " " not in term or term in self._stated:
+            return True
+        shares = self.edition.shares
+        parts = [self.edition.column(Feature("term", word)) for word in term.split()]
+        if None in parts:
+            return True
+        alone = math.prod(float(shares[part]) for part in parts if part is not None)
+        return math.log(float(shares[column]) / alone) >= _TOGETHER
 
     def _people(self, parts: list[tuple[Feature, int, float]], paper: Paper) -> str:
         authors = [f for f, _, value in parts if f.kind == "author" and value > 0]

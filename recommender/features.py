@@ -33,11 +33,11 @@ class Feature(NamedTuple):
         return cls(cast(Kind, kind), names.label(name))
 
 
-def named_features(paper: Paper) -> Iterator[Feature]:
+def named_features(paper: Paper, *, people: bool = True) -> Iterator[Feature]:
     """The categories, people, institutions and tags of a paper; repeats are possible, empty names are not."""
     for category in paper.categories:
         yield Feature("category", category)
-    for author in paper.authors:
+    for author in paper.authors if people else ():
         if key := names.author(author):
             yield Feature("author", key)
     for institution in paper.institutions:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender import text
+from recommender.features import Feature
 from recommender.paper import Paper
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 _WORD_BITS = 24
 STOP, UNKNOWN = -1, -2
+K = TypeVar("K", Feature, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +72,20 @@ def pair_keys(first: NDArray[np.int32], second: NDArray[np.int32]) -> Ints:
     return (first.astype(np.int64) << _WORD_BITS) | second.astype(np.int64)
 
 
+def pair_key(first: int, second: int) -> int:
+    """The same number for one pair."""
+    return (first << _WORD_BITS) | second
+
+
 @dataclass(frozen=True)
 class Frequencies:
-    """Of ``documents`` papers, how many hold each word, each pair of neighbours and each category.
+    """Of ``documents`` papers, how many hold each word, each pair of neighbours and each name.
 
     ``words`` are normal forms, a word's place being its id; ``pairs`` are sorted keys of two such ids
     (see `pair_keys`). Counts may be fractions after blending. ``unseen`` is what to assume for a word and for
     a pair that is not listed (half of the cut-off). ``written`` and ``plurals`` are how the words are
-    usually written, ``shapes`` how the pairs are (see `Shape`).
+    usually written, ``shapes`` how the pairs are (see `shapes.JOINTS`). ``names`` are categories,
+    institutions and tags; ``naming`` says how many papers name any of a kind, since many sources name none.
     """
 
     documents: float
@@ -87,7 +96,8 @@ class Frequencies:
     pairs: Ints
     pair_counts: Floats
     shapes: NDArray[np.uint8]
-    categories: dict[str, float]
+    names: dict[Feature, float]
+    naming: dict[str, float]
     unseen: tuple[float, float] = (0.5, 0.5)
 
     def kept(self, word_floor: float, pair_floor: float) -> Frequencies:
@@ -108,7 +118,8 @@ class Frequencies:
             pairs=pair_keys(ids[first].astype(np.int32), ids[second].astype(np.int32)),
             pair_counts=self.pair_counts[pairs],
             shapes=self.shapes[pairs],
-            categories=self.categories,
+            names={f: n for f, n in self.names.items() if n >= word_floor or f.kind == "category"},
+            naming=self.naming,
             unseen=(word_floor / 2, pair_floor / 2),
         )
 
@@ -143,10 +154,8 @@ class Frequencies:
             pairs=pairs,
             pair_counts=pair_counts + pairs_local,
             shapes=shapes,
-            categories={
-                name: self.categories.get(name, 0.0) * worth + local.categories.get(name, 0.0)
-                for name in sorted(self.categories.keys() | local.categories.keys())
-            },
+            names=_sums(self.names, local.names, worth),
+            naming=_sums(self.naming, local.naming, worth),
             unseen=(
                 self.unseen[0] * worth + local.unseen[0],
                 self.unseen[1] * worth + local.unseen[1],
@@ -159,10 +168,7 @@ class Frequencies:
         wanted = list(dict.fromkeys(terms))
         words = [w for w in dict.fromkeys(w for term in wanted for w in term.split()) if w not in known]
         ids = {word: number for number, word in enumerate((*self.words, *words))}
-        keys = {
-            int(pair_keys(np.array([ids[a]], np.int32), np.array([ids[b]], np.int32))[0])
-            for a, b in (term.split() for term in wanted if " " in term)
-        }
+        keys = {pair_key(ids[a], ids[b]) for a, b in (term.split() for term in wanted if " " in term)}
         new = np.setdiff1d(np.array(sorted(keys), np.int64), self.pairs)
         at = np.searchsorted(self.pairs, new)
         return replace(
@@ -175,6 +181,10 @@ class Frequencies:
             pair_counts=np.insert(self.pair_counts, at, self.unseen[1]),
             shapes=np.insert(self.shapes, at, 0),
         )
+
+
+def _sums(here: Mapping[K, float], local: Mapping[K, float], worth: float) -> dict[K, float]:
+    return {k: here.get(k, 0.0) * worth + local.get(k, 0.0) for k in sorted(here.keys() | local.keys())}
 
 
 def split_keys(keys: Ints) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.features import Feature
 from recommender.frequencies import Frequencies, pair_keys, split_keys
 
 FORMAT = 1
@@ -43,7 +44,8 @@ def save(frequencies: Frequencies, file: BinaryIO, figures: dict[str, Any] | Non
         "format": FORMAT,
         "documents": frequencies.documents,
         "unseen": frequencies.unseen,
-        "categories": frequencies.categories,
+        "names": [[*feature, n] for feature, n in frequencies.names.items()],
+        "naming": frequencies.naming,
         "figures": figures or {},
     }
     np.savez_compressed(
@@ -99,7 +101,8 @@ def _assemble(arrays: dict[str, NDArray[Any]], about: dict[str, Any]) -> Frequen
         pairs=pair_keys(first.astype(np.int32), second.astype(np.int32)),
         pair_counts=_numbers(arrays["pair_counts"]),
         shapes=arrays["shapes"],
-        categories=about["categories"],
+        names={Feature(kind, name): n for kind, name, n in about["names"]},
+        naming=about["naming"],
         unseen=tuple(about["unseen"]),
     )
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recommender import text
-from recommender.features import Feature, named_features
+from recommender import names, text
+from recommender.features import Feature
 from recommender.interest import Examples, Interests
 from recommender.statement import asked
 from recommender.vectors import Edition, Matrix
@@ -35,8 +35,9 @@ class LogOdds:
     rejects is weighed in the same way, and ``against`` times that is taken off.
 
     The weights of words are then scaled to length one, so that a score is about a cosine whether there are
-    few likes or many; those of categories (``category`` times their log-odds), of people who are followed and
-    of people, institutions and tags met in liked papers are on that scale.
+    few likes or many; those of categories, institutions and tags (``category`` times their log-odds), of
+    people who are followed (``follow``) and of people met in liked papers (``met`` for each such paper) are
+    on that scale.
     """
 
     name: str = "log-odds"
@@ -52,7 +53,7 @@ class LogOdds:
         self, edition: Edition, interests: Interests, examples: Examples = (), X: Matrix | None = None
     ) -> Weights:
         """One row of weights by the closed form: about a millisecond once the examples are vectors."""
-        vectors = edition.transform([example.paper for example in examples]) if X is None else X
+        vectors = edition.remembered([example.paper for example in examples]) if X is None else X
         mass = np.array([MASS.get(example.opinion, 0.0) for example in examples])
         held = vectors[:, : edition.base_size]
         terms = stated_terms(interests, self.stated * max(1.0, math.sqrt(mass.clip(min=0).sum())))
@@ -83,19 +84,24 @@ class LogOdds:
         if total <= 0:
             return np.zeros(len(support))
         r = np.bincount(where, masses, minlength=len(support))
-        p = edition.shares(support)
+        known = edition.fitting.shares.take(support, mode="clip")
+        p = np.where(support < edition.base_size, known, edition.fitting.rare_share(pair=True))
         inside = (r + self.pseudo * p) / (total + self.pseudo)
         return np.asarray((np.log(inside / (1 - inside)) - np.log(p / (1 - p))).clip(min=0))
 
     def _named(self, interests: Interests, examples: Examples) -> dict[Feature, float]:
-        """The weights of people who are followed, and of names met in papers that the reader judged."""
-        met: defaultdict[Feature, float] = defaultdict(float)
+        """The weights of people who are followed, and of those met in papers that the reader judged."""
+        met: defaultdict[str, float] = defaultdict(float)
         for example in examples:
-            for feature in set(named_features(example.paper)):
-                if feature.kind != "category":
-                    met[feature] += MASS.get(example.opinion, 0.0)
-        # Ten papers by one person say no more than five.
-        named = {feature: self.met * max(-5.0, min(count, 5.0)) for feature, count in met.items() if count}
+            for author in {names.author(author) for author in example.paper.authors}:
+                met[author] += MASS.get(example.opinion, 0.0)
+        # Among many papers a person met once says nothing; ten papers by one person say no more than five.
+        floor = 1 if len(examples) <= 20 else 2
+        named = {
+            Feature("author", author): self.met * max(-5.0, min(count, 5.0))
+            for author, count in met.items()
+            if author and abs(count) >= floor
+        }
         for author in interests.authors:
             feature = Feature.of("author", author)
             if feature.name:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics.pairwise import linear_kernel
 
 from recommender.interest import Mutes
 from recommender.mutes import Filter
@@ -189,10 +190,8 @@ def _likeness(papers: Sequence[Paper], places: list[int], X: Matrix | None) -> F
     titles = np.array([normal_title(papers[at].title) for at in places], dtype=str)
     same = (titles[:, None] == titles[None, :]) & (titles != "")[:, None]
     if X is None or not places:
-        return same.astype(np.float64)
-    rows = X[places]
-    alike = np.asarray((rows @ rows.T).toarray(), np.float64)
-    alike[same] = 1.0
+        return np.where(same, 1.0, 0.0)
+    alike: Floats = np.where(same, 1.0, linear_kernel(X[places], dense_output=True))
     return alike
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, cached_property
 from typing import BinaryIO
 
@@ -14,10 +13,10 @@ from scipy import sparse
 from recommender import frequency_file, names, shipped, text
 from recommender.counting import count
 from recommender.features import Feature, named_features, stated_features
-from recommender.frequencies import STOP, UNKNOWN, Frequencies, Reading, pair_keys, read, split_keys
+from recommender.fitting import Fitting, WordIds
+from recommender.frequencies import STOP, Reading, pair_key, pair_keys, read
 from recommender.interest import Interests
 from recommender.paper import Paper
-from recommender.shapes import shaped
 
 TITLE_WEIGHT = 3.0
 """One word of the title counts like three of the abstract."""
@@ -25,42 +24,24 @@ SHIPPED_WORTH = 20_000
 """As many papers the shipped frequencies stand for when local ones are added: with some hundred papers the
 shipped ones decide, with a hundred thousand the local ones."""
 
+REMEMBERED = 8_192
+"""So many judged papers are kept as rows, some 1.5 kB each."""
+
 Matrix = sparse.csr_matrix[np.float32]
-
-
-class _WordIds(dict[str, int]):
-    """Word ids by written form, filled as forms are met, emptied when there are too many."""
-
-    _LIMIT = 1 << 20
-
-    def __init__(self, words: dict[str, int]) -> None:
-        super().__init__()
-        self.words = words
-
-    def __missing__(self, form: str) -> int:
-        word = text.normal(form)
-        number = self.words.get(word, UNKNOWN) if word else STOP
-        if len(self) > self._LIMIT:
-            self.clear()
-        self[form] = number
-        return number
 
 
 class Edition:
     """Vocabulary and document frequencies of one fitting; weights belong to one edition.
 
-    Columns are the words, the pairs of neighbouring words and the categories of the fitting, then an open
-    end that `extended` appends: the people, institutions, tags and rare terms of one batch of papers. The
-    columns before the open end never move, so weights are good on every extension of their edition (see
-    `Weights.on`), and ``name`` is the same for all of them.
+    Columns are the words, the pairs of neighbouring words, the categories, institutions and tags of the
+    fitting, then an open end that `extended` appends: the people, the new names and the rare terms of one
+    batch of papers. The columns before the open end never move, so weights are good on every extension of
+    their edition (see `Weights.on`), and ``name`` is the same for all of them.
     """
 
-    def __init__(self, frequencies: Frequencies, extension: tuple[Feature, ...] = ()) -> None:
-        self.frequencies = frequencies
+    def __init__(self, fitting: Fitting, extension: tuple[Feature, ...] = ()) -> None:
+        self.fitting = fitting
         self.extension = extension
-        self._pairs_start = len(frequencies.words)
-        self._categories_start = self._pairs_start + len(frequencies.pairs)
-        self.base_size = self._categories_start + len(frequencies.categories)
         self._new_words = tuple(f.name for f in extension if f.kind == "term" and " " not in f.name)
 
     @classmethod
@@ -85,11 +66,11 @@ class Edition:
         are in ``extra_terms``, which are terms as people type them. Without ``shapes`` counting takes a third
         less time and new pairs are shown with a space between.
         """
-        base = base or cls.shipped()
+        known = (base or cls.shipped()).fitting.frequencies
         local = count(papers, shapes=shapes).kept(word_floor, pair_floor)
-        worth = min(1.0, SHIPPED_WORTH / max(base.frequencies.documents, 1.0))
-        blended = base.frequencies.blended(local, worth)
-        return cls(blended.with_terms(t for term in extra_terms for t in text.terms(term)))
+        worth = min(1.0, SHIPPED_WORTH / max(known.documents, 1.0))
+        terms = (t for term in extra_terms for t in text.terms(term))
+        return cls(Fitting(known.blended(local, worth).with_terms(terms)))
 
     def extended(self, papers: Iterable[Paper] = (), interests: Iterable[Interests] = ()) -> Edition:
         """This edition with columns for every name in ``papers`` and every term and name in ``interests``.
@@ -100,62 +81,60 @@ class Edition:
         wanted = {f for paper in papers for f in named_features(paper)}
         wanted.update(f for interest in interests for f in stated_features(interest))
         new = sorted(f for f in wanted if self.column(f) is None)
-        return Edition(self.frequencies, self.extension + tuple(new)) if new else self
+        return Edition(self.fitting, self.extension + tuple(new)) if new else self
 
     def save(self, file: BinaryIO) -> None:
         """Write the edition, without its open end, as npz; nothing in it is pickled."""
-        frequency_file.save(self.frequencies, file)
+        frequency_file.save(self.fitting.frequencies, file)
 
     @classmethod
     def load(cls, file: BinaryIO) -> Edition:
         """Read what `save` wrote. Raises ValueError where the file is no edition."""
-        return cls(frequency_file.load(file)[0])
+        return cls(Fitting(frequency_file.load(file)[0]))
 
-    @cached_property
+    @property
     def name(self) -> str:
         """A short hash of vocabulary and counts, the same for every extension of one fitting."""
-        held = self.frequencies
-        digest = hashlib.sha256("\n".join(held.words).encode())
-        for array in (held.word_counts, held.pairs, held.pair_counts):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        digest.update(repr((held.documents, sorted(held.categories.items()))).encode())
-        return digest.hexdigest()[:12]
+        return self.fitting.name
 
     @property
     def size(self) -> int:
         """How many columns there are, the open end included."""
-        return self.base_size + len(self.extension)
+        return self.fitting.size + len(self.extension)
+
+    @property
+    def base_size(self) -> int:
+        """How many columns the fitting has: where the open end begins."""
+        return self.fitting.size
 
     @property
     def text_columns(self) -> slice:
         """The columns of words and pairs of the fitting, whose values are l2-normalised in each row."""
-        return slice(0, self._categories_start)
-
-    @cached_property
-    def counts(self) -> NDArray[np.float64]:
-        """Of `documents` papers, how many hold each column; names of the open end count as in one paper."""
-        held = self.frequencies
-        open_end = [(held.unseen[" " in f.name] if f.kind == "term" else 1.0) for f in self.extension]
-        return np.concatenate(
-            [held.word_counts, held.pair_counts, list(held.categories.values()), open_end]
-        ).astype(np.float64)
+        return slice(0, self.fitting.names_start)
 
     @property
     def documents(self) -> float:
-        """How many papers the counts stand for; a fraction after blending."""
-        return self.frequencies.documents
+        """How many papers the frequencies stand for; a fraction after blending."""
+        return self.fitting.frequencies.documents
+
+    @cached_property
+    def shares(self) -> NDArray[np.float64]:
+        """The share of papers that hold each column; a name of the open end counts as in one paper."""
+        if not self.extension:
+            return self.fitting.shares
+        rare = [
+            self.fitting.rare_share(pair=" " in f.name) if f.kind == "term" else 1e-5 for f in self.extension
+        ]
+        return np.concatenate([self.fitting.shares, rare])
 
     @cached_property
     def idf(self) -> NDArray[np.float32]:
-        """ln((documents + 1) / (papers holding it + ½)) of each column."""
-        return np.log((self.documents + 1) / (self.counts + 0.5)).clip(min=1e-6).astype(np.float32)
+        """−ln of each column's share of papers."""
+        return -np.log(self.shares).astype(np.float32)
 
-    def shares(self, columns: NDArray[np.integer]) -> NDArray[np.float64]:
-        """The share of papers that hold each of ``columns``, a column beyond the last being a rare term."""
-        inside = columns < self.size
-        counts = np.full(len(columns), self.frequencies.unseen[1])
-        counts[inside] = self.counts[columns[inside]]
-        return (counts + 0.5) / (self.documents + 1)
+    @cached_property
+    def _root_idf(self) -> NDArray[np.float32]:
+        return np.sqrt(self.idf)
 
     # -- columns -------------------------------------------------------------------------------------------
 
@@ -166,23 +145,7 @@ class Edition:
     def column(self, feature: Feature) -> int | None:
         """The column of a feature whose name is in its normal form."""
         at = self._open_columns.get(feature)
-        if at is not None:
-            return at
-        if feature.kind == "category":
-            return self._category_columns.get(feature.name)
-        if feature.kind != "term":
-            return None
-        first, _, second = feature.name.partition(" ")
-        a = self._words.get(first)
-        if a is None or not second:
-            return a
-        b = self._words.get(second)
-        if b is None or a >= self._pairs_start or b >= self._pairs_start:
-            return None
-        key = (a << 24) | b
-        pairs = self.frequencies.pairs
-        place = int(np.searchsorted(pairs, key))
-        return self._pairs_start + place if place < len(pairs) and pairs[place] == key else None
+        return self.fitting.column(feature) if at is None else at
 
     def columns_of(self, feature: Feature) -> list[int]:
         """Every column that a weight on ``feature`` goes to: a person may be J. and John Smith."""
@@ -191,6 +154,18 @@ class Edition:
             return [] if at is None else [at]
         namesakes = self._people.get(names.group(feature.name), ())
         return [at for name, at in namesakes if names.same_author(name, feature.name)]
+
+    def feature(self, index: int) -> Feature:
+        """What a column stands for. Raises IndexError beyond the last."""
+        if not 0 <= index < self.size:
+            raise IndexError(f"column {index} of an edition with {self.size}")
+        open_at = index - self.base_size
+        return self.extension[open_at] if open_at >= 0 else self.fitting.feature(index)
+
+    def written(self, index: int) -> str:
+        """How a person writes what a column stands for: ``KV cache`` for the term ``kv cache``."""
+        open_at = index - self.base_size
+        return self.extension[open_at].name if open_at >= 0 else self.fitting.written(index)
 
     @cached_property
     def _people(self) -> dict[tuple[str, str], list[tuple[str, int]]]:
@@ -201,48 +176,6 @@ class Edition:
                 found.setdefault(names.group(feature.name), []).append((feature.name, column))
         return found
 
-    def feature(self, index: int) -> Feature:
-        """What a column stands for. Raises IndexError beyond the last."""
-        held = self.frequencies
-        if not 0 <= index < self.size:
-            raise IndexError(f"column {index} of an edition with {self.size}")
-        if index < self._pairs_start:
-            return Feature("term", held.words[index])
-        if index < self._categories_start:
-            a, b = self._pair(index)
-            return Feature("term", f"{held.words[a]} {held.words[b]}")
-        if index < self.base_size:
-            return Feature("category", self._category_names[index - self._categories_start])
-        return self.extension[index - self.base_size]
-
-    def written(self, index: int) -> str:
-        """How a person writes what a column stands for: ``KV cache`` for the term ``kv cache``."""
-        held = self.frequencies
-        if index < self._pairs_start:
-            return held.written[index]
-        if index < self._categories_start:
-            a, b = self._pair(index)
-            shape = int(held.shapes[index - self._pairs_start])
-            return shaped(
-                (held.plurals if shape & 2 else held.written)[a],
-                (held.plurals if shape & 1 else held.written)[b],
-                shape >> 2,
-            )
-        return self.feature(index).name
-
-    def _pair(self, index: int) -> tuple[int, int]:
-        at = index - self._pairs_start
-        first, second = split_keys(self.frequencies.pairs[at : at + 1])
-        return int(first[0]), int(second[0])
-
-    @cached_property
-    def _category_names(self) -> tuple[str, ...]:
-        return tuple(self.frequencies.categories)
-
-    @cached_property
-    def _category_columns(self) -> dict[str, int]:
-        return {name: self._categories_start + at for at, name in enumerate(self._category_names)}
-
     @cached_property
     def _open_columns(self) -> dict[Feature, int]:
         return {feature: self.base_size + at for at, feature in enumerate(self.extension)}
@@ -250,11 +183,14 @@ class Edition:
     @cached_property
     def _words(self) -> dict[str, int]:
         """Word ids by normal form; the words of the open end come after those of the fitting."""
-        return {word: at for at, word in enumerate((*self.frequencies.words, *self._new_words))}
+        if not self._new_words:
+            return self.fitting.words
+        start = len(self.fitting.words)
+        return self.fitting.words | {word: start + at for at, word in enumerate(self._new_words)}
 
     @cached_property
-    def _word_ids(self) -> _WordIds:
-        return _WordIds(self._words)
+    def _word_ids(self) -> WordIds:
+        return WordIds(self._words) if self._new_words else self.fitting.word_ids
 
     # -- papers to rows --------------------------------------------------------------------------------------
 
@@ -268,15 +204,38 @@ class Edition:
         rows, columns, counts = self._occurrences(reading)
         tf = sparse.csr_matrix((counts, (rows, columns)), shape=(len(papers), self.size), dtype=np.float32)
         tf.sum_duplicates()
-        tf.data = (1 + np.log(tf.data)) * np.sqrt(self.idf)[tf.indices]
+        tf.data = (1 + np.log(tf.data)) * self._root_idf[tf.indices]
         owner = np.repeat(np.arange(len(papers)), np.diff(tf.indptr))
         # The open end does not take part, so that a row's values are the same in every extension.
-        inside = np.where(tf.indices < self._categories_start, tf.data, 0.0)
+        inside = np.where(tf.indices < self.text_columns.stop, tf.data, 0.0)
         norms = np.sqrt(np.bincount(owner, inside**2, minlength=len(papers)))
         norms[norms == 0] = 1.0
         tf.data = (tf.data / norms[owner]).astype(np.float32)
         named = self._names(papers)
         return sparse.csr_matrix(tf + named) if named.nnz else tf
+
+    def remembered(self, papers: Sequence[Paper]) -> Matrix:
+        """The fitted columns (n × base_size) of papers that a reader judged.
+
+        They are the same each time the reader's weights are learned, so the latest few thousand are kept:
+        learning anew after one more click reads one paper instead of all.
+        """
+        memory = self.fitting.memory
+        new = list(dict.fromkeys(paper for paper in papers if paper not in memory))
+        found = Edition(self.fitting).transform(new)
+        rows = {
+            paper: (found.indices[start:end], found.data[start:end])
+            for paper, start, end in zip(new, found.indptr[:-1], found.indptr[1:], strict=True)
+        }
+        held = [rows.get(paper) or memory[paper] for paper in papers]
+        for paper, row in rows.items():
+            while len(memory) >= REMEMBERED:
+                del memory[next(iter(memory))]
+            memory[paper] = (row[0].copy(), row[1].copy())
+        indptr = np.cumsum([0, *(len(columns) for columns, _ in held)])
+        columns = np.concatenate([columns for columns, _ in held]) if held else np.empty(0, np.int32)
+        values = np.concatenate([values for _, values in held]) if held else np.empty(0, np.float32)
+        return sparse.csr_matrix((values, columns, indptr), shape=(len(papers), self.base_size))
 
     def _occurrences(
         self, reading: Reading
@@ -302,7 +261,8 @@ class Edition:
         """The column of each pair, -1 for one without."""
         columns = np.full(len(keys), -1, np.int64)
         open_keys, open_columns = self._open_pairs
-        for known, offset in ((self.frequencies.pairs, self._pairs_start), (open_keys, None)):
+        fitted = self.fitting
+        for known, offset in ((fitted.frequencies.pairs, fitted.pairs_start), (open_keys, None)):
             if not len(known):
                 continue
             place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
@@ -314,7 +274,7 @@ class Edition:
     def _open_pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The pairs of the open end: sorted keys and their columns."""
         held = sorted(
-            ((self._words[a] << 24) | self._words[b], column)
+            (pair_key(self._words[a], self._words[b]), column)
             for feature, column in self._open_columns.items()
             if feature.kind == "term" and " " in feature.name
             for a, b in [feature.name.split(" ", 1)]
@@ -327,33 +287,30 @@ class Edition:
     def _word_columns(self) -> NDArray[np.int64]:
         """The column of each word id."""
         new = [self._open_columns[Feature("term", word)] for word in self._new_words]
-        return np.concatenate([np.arange(self._pairs_start), np.array(new, np.int64)])
+        return np.concatenate([np.arange(self.fitting.pairs_start), np.array(new, np.int64)])
 
     @cached_property
     def _light(self) -> NDArray[np.bool_]:
         """Which word ids count only beside another word; the last entries serve STOP and UNKNOWN."""
-        light = [text.light(word) for word in self._words]
-        return np.array([*light, False, False], bool)
+        new = [text.light(word) for word in self._new_words]
+        return np.concatenate([self.fitting.light, np.array([*new, False, False], bool)])
 
     def _names(self, papers: Sequence[Paper]) -> Matrix:
         """The columns of categories, people, institutions and tags, each 1 where the paper has it."""
         rows: list[int] = []
         columns: list[int] = []
+        has_people = any(f.kind == "author" for f in self.extension)
+        known = (
+            self.fitting.name_columns | self._open_columns if self.extension else self.fitting.name_columns
+        )
         for row, paper in enumerate(papers):
-            for at in {self.column(feature) for feature in self._known_names(paper)}:
-                if at is not None:
-                    rows.append(row)
-                    columns.append(at)
+            found = {known[f] for f in named_features(paper, people=has_people) if f in known}
+            rows += [row] * len(found)
+            columns += found
         ones = np.ones(len(rows), np.float32)
         return sparse.csr_matrix((ones, (rows, columns)), shape=(len(papers), self.size))
-
-    def _known_names(self, paper: Paper) -> Iterator[Feature]:
-        if self.extension:
-            yield from named_features(paper)
-        else:
-            yield from (Feature("category", category) for category in paper.categories)
 
 
 @cache
 def _shipped() -> Edition:
-    return Edition(shipped.frequencies())
+    return Edition(Fitting(shipped.frequencies()))
