@@ -1,0 +1,109 @@
+"""What pages ask of the jobs, each loaded when it is first asked for.
+
+The jobs bring scikit-learn along, which takes 80 MB and half a second: a process that only serves feeds from
+memory and static pages does without.
+"""
+
+# ruff: noqa: PLC0415 - the imports inside the functions are what this module is for
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from db.records import Stored
+from db.session import Session
+from jobs.service import Service
+from profiles.feedback import Opinion
+from profiles.profile import Profile, Subscriber
+from profiles.request import Request
+from recommender.interest import Interests
+
+if TYPE_CHECKING:
+    from jobs.alerts.digest import Item
+    from jobs.preview import Preview
+    from jobs.reading import Entry
+
+
+def preview(service: Service, interests: Interests, *, per_day: int, days: int) -> Preview:
+    """What these interests would have brought in the latest days; nothing is stored."""
+    from jobs import preview as job
+
+    return job.preview(service, interests, per_day=per_day, days=days)
+
+
+def latest(service: Service, profile: Profile, now: datetime, *, at_most: int) -> list[Entry]:
+    """What a profile was given, the newest first, with reasons."""
+    from jobs import reading
+
+    return reading.latest(service, profile, now, at_most)
+
+
+def explained(service: Service, profile: Profile, key: str, now: datetime) -> Item | None:
+    """A paper on hand as it looks to a profile; None where it is not on hand."""
+    from jobs import reading
+
+    return reading.explained(service, profile, key, now)
+
+
+def paper(session: Session, key: str) -> Stored | None:
+    """A stored paper by its key or an alias, with its sources."""
+    from db import paper_store
+
+    return paper_store.by_keys(session, [key], with_sources=True).get(key)
+
+
+def subscribe(service: Service, wanted: Request, now: datetime) -> Profile:
+    """Store a subscription; an address is written to before it gets anything else. Raises `RequestError`."""
+    from jobs import subscribe as job
+
+    return job.create(service, wanted, now)
+
+
+def write_to(service: Service, email: str, now: datetime, *, only: str = "") -> None:
+    """Queue one mail to the owner of an address that is known here: a link that confirms it, or where it is
+    confirmed the link to their pages. Asking again within the hour sends nothing more."""
+    from db import subscriber_store
+    from jobs import deliver
+
+    with service.database.writing() as session:
+        person = subscriber_store.by_email(session, email)
+        if person is not None and person.state != "suppressed":
+            kind = only or ("access" if person.state == "confirmed" else "confirmation")
+            deliver.queue_link(service, session, person, kind, now)
+
+
+def confirm(service: Service, person: Subscriber, now: datetime, note: str) -> None:
+    """The address wants mail from here on."""
+    from jobs import subscribe as job
+
+    job.confirm(service, person.id, now, note)
+
+
+def leave(service: Service, subscriber_id: int, profile_id: int | None, now: datetime, note: str) -> None:
+    """Stop the mails of one profile, or all."""
+    from jobs import subscribe as job
+
+    job.leave(service, subscriber_id, profile_id, now, note)
+
+
+def rate(service: Service, profile_id: int, key: str, opinion: Opinion, now: datetime, via: str) -> bool:
+    """Record an opinion; false where the paper is not on hand."""
+    from jobs import subscribe as job
+
+    with service.database.writing() as session:
+        return job.rate(session, profile_id, key, opinion, now, via)
+
+
+def welcome(service: Service, profile_id: int, now: datetime) -> None:
+    """Give a new profile its first papers from those on hand."""
+    from jobs import match
+
+    match.welcome(service, [profile_id], now)
+
+
+def send_due(service: Service, now: datetime) -> None:
+    """Send what is due in the outbox."""
+    from jobs import deliver
+
+    deliver.send_due(service, now)

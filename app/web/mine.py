@@ -1,0 +1,136 @@
+"""My page: papers, profiles, feeds and delivery of one subscriber, opened by a private link."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter, BackgroundTasks
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from app.web import errands
+from app.web.context import GONE, AForm, AWeb, NoPageError, Web
+from app.web.forms import Typed, form_values
+from db import subscriber_store
+from jobs.alerts.feed import CONTENT_TYPES
+from profiles.feedback import current
+from profiles.profile import Profile, Subscriber
+from profiles.request import RequestError
+
+router = APIRouter(prefix="/preferences", include_in_schema=False)
+
+_SHOWN = 30
+NOTES = {
+    "subscribed": "You are subscribed. This page is yours: keep its address, it works without a password.",
+    "added": "The profile is added.",
+    "saved": "Saved. The next papers are chosen by it.",
+    "rated": "Noted. The next papers are chosen with it in mind.",
+    "paused": "Paused. The feed goes on.",
+    "resumed": "Mail goes out again.",
+    "renewed": "The feed has a new address; the old one no longer works.",
+    "deleted": "The profile is deleted, with all that was learned for it.",
+    "left": "You have left: no more mail will come. Feeds go on.",
+    "back": "Welcome back: mail goes out again.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mine:
+    """Whose page it is, by a token that holds: the person and their profiles, oldest first."""
+
+    token: str
+    person: Subscriber
+    profiles: list[Profile]
+
+    def profile(self, number: int | None) -> Profile:
+        """One of the profiles; the first where no number is given. Raises `NoPageError`."""
+        found = next((p for p in self.profiles if number in {None, p.id}), None)
+        if found is None:
+            raise NoPageError("You have no such profile; it may have been deleted.")
+        return found
+
+
+def mine(web: Web, token: str) -> Mine:
+    """The subscriber that a private link belongs to. Raises `LinkError` or `NoPageError`."""
+    claim = web.service.links.verify("preferences", token, web.clock())
+    with web.service.database.reading() as session:
+        person = subscriber_store.subscriber(session, claim.subscriber_id or 0)
+        if person is None:
+            raise NoPageError(GONE, status=410)
+        return Mine(token, person, subscriber_store.profiles_of(session, person.id))
+
+
+@router.get("")
+def ask(web: AWeb) -> HTMLResponse:
+    """Ask for a fresh private link by mail."""
+    return web.page("ask_link.html", email="", error=None)
+
+
+@router.post("", response_model=None)
+def send_link(web: AWeb, fields: AForm, later: BackgroundTasks) -> HTMLResponse | RedirectResponse:
+    """Mail the link to the address if it is known; the answer is the same if it is not."""
+    typed = Typed.of(fields)
+    try:
+        email = typed.address()
+    except RequestError as exc:
+        return web.page("ask_link.html", 422, email=typed.email, error=exc)
+    now = web.clock()
+    errands.write_to(web.service, email, now, only="access")
+    if web.settings.outbox_is_shown:
+        later.add_task(errands.send_due, web.service, now)
+    return RedirectResponse(f"{web.pages.prefix}/preferences/sent", 303, background=later)
+
+
+@router.get("/sent")
+def sent(web: AWeb) -> HTMLResponse:
+    """Check your mail."""
+    return web.page("check_mail.html", kind="access")
+
+
+@router.get("/{token}")
+def page(web: AWeb, token: str, profile: int | None = None, done: str = "") -> HTMLResponse:
+    """The papers of one profile, all profiles beside each other, feeds and delivery."""
+    me = mine(web, token)
+    now = web.clock()
+    if not me.profiles:
+        return web.page("no_profile.html", me=me, note=NOTES.get(done, ""))
+    chosen = me.profile(profile)
+    entries = errands.latest(web.service, chosen, now, at_most=_SHOWN)
+    with web.service.database.reading() as session:
+        events = subscriber_store.feedback(session, [chosen.id]).get(chosen.id, [])
+    opinions = {key: event.opinion for key, event in current(events).items()}
+    feeds = {form: web.service.links.feed(chosen.feed_token, form) for form in CONTENT_TYPES}
+    return web.page(
+        "mine.html", me=me, chosen=chosen, entries=entries, opinions=opinions, feeds=feeds,
+        note=NOTES.get(done, ""), today=now, zone=chosen.delivery.zone,
+    )  # fmt: skip
+
+
+@router.get("/{token}/new")
+def new(web: AWeb, token: str) -> HTMLResponse:
+    """The form of a further profile."""
+    me = mine(web, token)
+    first = me.profiles[0].delivery if me.profiles else None
+    typed = Typed(every=first.frequency, hour=str(first.hour), zone=first.zone) if first else Typed()
+    return form(web, me, None, typed, seek=False)
+
+
+@router.get("/{token}/profiles/{number}")
+def edit(web: AWeb, token: str, number: int) -> HTMLResponse:
+    """The form of a profile as it stands."""
+    me = mine(web, token)
+    profile = me.profile(number)
+    return form(web, me, profile, Typed.from_profile(profile, me.person.email), seek=True)
+
+
+def form(
+    web: Web,
+    me: Mine,
+    profile: Profile | None,
+    typed: Typed,
+    *,
+    seek: bool,
+    error: RequestError | None = None,
+) -> HTMLResponse:
+    """The page with the form of a profile, or of a new one; ``seek`` computes its preview."""
+    values = form_values(web.service, typed, seek=seek, error=error)
+    return web.page("edit.html", 422 if error else 200, me=me, profile=profile, **values)

@@ -1,0 +1,128 @@
+"""Templates, and what they may call: the same words for a paper as in mail and feed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from itertools import groupby
+from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from app.version import VERSION
+from jobs.alerts import wording
+from jobs.alerts.digest import BARS, Contribution, Item
+from jobs.alerts.links import Links
+from jobs.alerts.readable import readable
+from recommender.paper import Paper
+
+STATIC = {
+    "paperwatch.css": "text/css; charset=utf-8",
+    "paperwatch.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+_SHOWN_PARTS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One bar of an explanation: ``start`` and ``width`` in percent of the whole, ``plus`` for its colour."""
+
+    name: str
+    about: str
+    value: float
+    start: float
+    width: float
+
+    @property
+    def plus(self) -> bool:
+        """Whether it speaks for the paper."""
+        return self.value >= 0
+
+
+def parts(item: Item) -> list[Part]:
+    """The signed parts of a score as bars from a common zero, strongest first; they add up to the score."""
+    strongest = sorted(item.contributions, key=lambda c: -abs(c.value))
+    shown, rest = strongest[:_SHOWN_PARTS], strongest[_SHOWN_PARTS:]
+    if rest:
+        words = f"{wording.count(len(rest), 'smaller part')}"
+        shown = [*shown, Contribution("", words, sum(c.value for c in rest))]
+    if not shown:
+        return []
+    low = min(0.0, *(c.value for c in shown))
+    high = max(0.0, *(c.value for c in shown))
+    span = (high - low) or 1.0
+    return [
+        Part(
+            name=readable(c.name),
+            about=readable(", ".join(word for word in (c.kind, c.via) if word)),
+            value=c.value,
+            start=round(100 * (min(c.value, 0.0) - low) / span, 2),
+            width=round(max(100 * abs(c.value) / span, 0.5), 2),
+        )
+        for c in shown
+    ]
+
+
+@cache
+def static(name: str) -> bytes:
+    """A file that pages link to."""
+    return files("app.web").joinpath("static", name).read_bytes()
+
+
+class Pages:
+    """Renders a template with the service's own words and addresses at hand."""
+
+    def __init__(self, links: Links, *, outbox: bool) -> None:
+        self._links = links
+        # A proxy may serve us below a path; links in pages keep to the host that the reader came by.
+        self.prefix = urlsplit(links.base_url).path.rstrip("/")
+        self._env = Environment(
+            loader=PackageLoader("app.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+            lstrip_blocks=True,
+        )  # fmt: skip
+        self._env.globals.update(
+            prefix=self.prefix, outbox_is_shown=outbox, version=VERSION, static=self.static_address,
+            local=self.local, paper_page=self.paper_page, title=wording.title, facts=wording.facts,
+            provenance=wording.provenance, blurb=wording.blurb, addresses=wording.addresses,
+            address=wording.address, count=wording.count, score_in_words=wording.score_in_words, bars=BARS,
+            parts=parts, readable=readable,
+        )  # fmt: skip
+        self._env.filters.update(readable=readable, day=_day, moment=_moment, by_day=_by_day)
+
+    def render(self, template: str, /, **values: object) -> str:
+        """The page as HTML; whatever strangers wrote is escaped."""
+        return self._env.get_template(template).render(**values)
+
+    def local(self, url: str) -> str:
+        """An address of ours without scheme and host."""
+        return self.prefix + url.removeprefix(self._links.base_url)
+
+    def paper_page(self, paper: Paper) -> str:
+        """Where this paper's own page is."""
+        return f"{self.prefix}/papers/{quote(paper.id, safe=':/')}"
+
+    def static_address(self, name: str) -> str:
+        """A static file's address, which changes with its content."""
+        mark = hashlib.sha256(static(name)).hexdigest()[:10]
+        return f"{self.prefix}/static/{name}?v={mark}"
+
+
+def _day(moment: datetime) -> str:
+    return wording.day(moment, weekday=True)
+
+
+def _moment(at: datetime, zone: str = "UTC") -> str:
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{wording.day(local, weekday=True)}, {local:%H:%M} {zone.replace('_', ' ')}"
+
+
+def _by_day(entries: Iterable[object], zone: str) -> list[tuple[str, list[object]]]:
+    """Entries with the day on which they came, in the reader's zone."""
+    days = groupby(entries, key=lambda entry: wording.local_day(entry.at, zone))  # type: ignore[attr-defined]
+    return [(day, list(group)) for day, group in days]

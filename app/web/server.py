@@ -1,0 +1,111 @@
+"""The web process: pages, private feeds and the links of mails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.settings import Settings
+from app.version import VERSION
+from app.web import (
+    confirming,
+    feeds,
+    files,
+    health,
+    home,
+    leaving,
+    mine,
+    mine_changes,
+    outbox,
+    paper_page,
+    rating,
+)
+from app.web.context import NoPageError, Web
+from app.web.guard import HEADERS, Guard
+from app.web.pages import Pages
+from jobs.alerts.links import LinkError
+from jobs.service import Service
+
+_ROUTERS = (
+    home.router, confirming.router, leaving.router, mine.router, mine_changes.router, rating.router,
+    paper_page.router, outbox.router, health.router, files.router,
+)  # fmt: skip
+_WORDS = {
+    400: "That request could not be understood.",
+    403: "This form was sent from another site, so nothing was done. Open the page here and send it again.",
+    404: "There is no page at this address.",
+    405: "This address takes no such request.",
+    413: "That is more text than this form takes. Shorten it, and send it again.",
+    422: "That request could not be understood.",
+}
+
+
+def create_app(service: Service, settings: Settings, clock: Callable[[], datetime]) -> FastAPI:
+    """The application; ``clock`` gives the present moment, aware."""
+    pages = Pages(service.links, outbox=settings.outbox_is_shown)
+    web = Web(service, settings, clock, pages)
+    app = FastAPI(title="Paperwatch", version=VERSION, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.web = web
+    app.router.routes.append(feeds.route(web))
+    for router in _ROUTERS:
+        app.include_router(router)
+    _explain_errors(app, web)
+    # The last one added is the outermost.
+    app.add_middleware(GZipMiddleware, minimum_size=600, compresslevel=6)
+    own = urlsplit(settings.base_url).netloc
+    app.add_middleware(Guard, own_host=own, refusal=_refusal(web))
+    return app
+
+
+def _explain_errors(app: FastAPI, web: Web) -> None:
+    """Every error has a page that says what happened and what to do."""
+
+    @app.exception_handler(NoPageError)
+    async def _no_page(_: Request, exc: NoPageError) -> HTMLResponse:
+        return _page(web, exc.status, str(exc))
+
+    @app.exception_handler(LinkError)
+    async def _bad_link(_: Request, exc: LinkError) -> HTMLResponse:
+        return _page(web, 410 if exc.expired else 404, str(exc), ask=True)
+
+    @app.exception_handler(HTTPException)
+    async def _http(_: Request, exc: HTTPException) -> HTMLResponse:
+        return _page(web, exc.status_code, _WORDS.get(exc.status_code, str(exc.detail)))
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, __: RequestValidationError) -> HTMLResponse:
+        return _page(web, 404, _WORDS[404])
+
+    @app.exception_handler(Exception)
+    async def _fault(_: Request, __: Exception) -> HTMLResponse:
+        page = _page(web, 500, "Something failed here, and it is not your doing. Try again in a minute.")
+        # This answer is made outside the guard, which would have set them.
+        page.headers.update(HEADERS)
+        return page
+
+
+def _page(web: Web, status: int, words: str, *, ask: bool = False) -> HTMLResponse:
+    """An error page; with ``ask`` it offers to send a fresh link."""
+    return web.page("error.html", status, code=status, name=_title(status), words=words, ask=ask)
+
+
+def _title(status: int) -> str:
+    titles = {404: "Not found", 410: "No longer here", 500: "Something failed", 413: "Too long"}
+    return titles.get(status) or HTTPStatus(status).phrase.capitalize()
+
+
+def _refusal(web: Web) -> ASGIApp:
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        status = scope["paperwatch.refused"]
+        await _page(web, status, _WORDS[status])(scope, receive, send)
+
+    return refuse
