@@ -102,8 +102,14 @@ def test_papers_repeated_within_one_payload_become_one(database: Database) -> No
 
 
 def test_a_paper_without_id_is_found_by_title_and_first_author(database: Database) -> None:
-    nameless = replace(BASE, id=hash_key("https://example.org/1", ""), version=None, url="https://example.org/1",
-                       title="Caches That Forget – Politely – Under Memory Pressure", authors=("Example, Ada",))  # fmt: skip
+    nameless = replace(
+        BASE,
+        id=hash_key("https://example.org/1", ""),
+        version=None,
+        url="https://example.org/1",
+        title="Caches That Forget – Politely – Under Memory Pressure",
+        authors=("Example, Ada",),
+    )
     _merge(database, [nameless], _source(database, "blog"))
     assert _merge(database, [BASE], _source(database, "feed")).new == 0
     (paper,) = _all(database)
