@@ -97,9 +97,14 @@ class Pool:
         ``message`` is complete ASCII bytes with CRLF line ends. Raises nothing for SMTP or connection faults.
         """
         try:
-            sender, recipient = mailbox(envelope_from), mailbox(to)
+            sender = mailbox(envelope_from)
         except MailError as exc:
-            return Outcome("failed", 0, str(exc), "address" if envelope_from != to else "sender")
+            self.faults_in_a_row += 1
+            return Outcome("retry", 0, f"sender: {exc}", "sender")
+        try:
+            recipient = mailbox(to)
+        except MailError as exc:
+            return Outcome("failed", 0, str(exc), "address")
         await self._domains.turn(recipient.rpartition("@")[2].lower())
         await self._all.turn()
         connection = await self._idle.get()
@@ -150,6 +155,7 @@ class _Connection:
     def __init__(self, settings: SmtpSettings) -> None:
         self._settings = settings
         self._client: aiosmtplib.SMTP | None = None
+        self._step = ""
 
     async def send(self, sender: str, to: str, message: bytes) -> Outcome:
         """One mail over this connection. A kept connection that proves dead is opened anew, once."""
@@ -163,8 +169,9 @@ class _Connection:
             self._drop()
             return Outcome("retry", 0, self._connect_fault(exc), "server")
         outcome = await self._transaction(client, sender, to, message)
-        # A server may close an idle connection at any time (RFC 5321, 4.5.3.2); nothing was handed over yet.
-        if kept and outcome.about == "server" and outcome.code in {0, 421} and not outcome.uncertain:
+        # A server may close an idle connection at any time (RFC 5321, section 4.5.3.2); at the first command
+        # of a mail that says nothing about the mail.
+        if kept and self._step == "MAIL" and outcome.code in {0, 421}:
             return await self.send(sender, to, message)
         return outcome
 
@@ -206,23 +213,21 @@ class _Connection:
         return client
 
     async def _transaction(self, client: aiosmtplib.SMTP, sender: str, to: str, message: bytes) -> Outcome:
-        step = "MAIL"
+        size = [f"SIZE={len(message)}"] if client.supports_extension("size") else []
+        self._step = "MAIL"
         try:
-            await client.mail(
-                sender, options=[f"SIZE={len(message)}"] if client.supports_extension("size") else []
-            )
-            step = "RCPT"
+            await client.mail(sender, options=size)
+            self._step = "RCPT"
             await client.rcpt(to)
-            step = "DATA"
+            self._step = "DATA"
             reply = await self._data(client, message)
         except aiosmtplib.SMTPResponseException as exc:
             await self._after_refusal(client, exc.code)
-            return classify(step, exc.code, exc.message)
+            return classify(self._step, exc.code, exc.message)
         except (aiosmtplib.SMTPException, OSError) as exc:
             self._drop()
-            return Outcome(
-                "retry", 0, f"{step}: {exc or type(exc).__name__}", "server", uncertain=step == "DATA"
-            )
+            lost = f"{self._step}: {clean(str(exc)) or type(exc).__name__}"
+            return Outcome("retry", 0, lost, "server", uncertain=self._step == "BODY")
         return Outcome("sent", reply.code, clean(reply.message))
 
     async def _data(self, client: aiosmtplib.SMTP, message: bytes) -> aiosmtplib.SMTPResponse:
@@ -234,6 +239,7 @@ class _Connection:
         protocol, timeout = client.protocol, self._settings.timeout
         ends = message.count(b"\r\n")
         if protocol is None or message.count(b"\n") != ends or message.count(b"\r") != ends:
+            self._step = "BODY"
             return await client.data(message)
         reply = await client.execute_command(b"DATA", timeout=timeout)
         if reply.code != aiosmtplib.SMTPStatus.start_input:
@@ -241,6 +247,7 @@ class _Connection:
         # A full stop at the start of a line is doubled (RFC 5321, section 4.5.2).
         body = message.replace(b"\r\n.", b"\r\n..")
         body = b"." + body if body.startswith(b".") else body
+        self._step = "BODY"
         protocol.write(body + (b".\r\n" if body.endswith(b"\r\n") else b"\r\n.\r\n"))
         reply = await protocol.read_response(timeout=timeout)
         if reply.code != aiosmtplib.SMTPStatus.completed:
@@ -271,7 +278,7 @@ class _Connection:
 
 
 def classify(step: str, code: int, text: str) -> Outcome:
-    """What a refusal at MAIL, RCPT or DATA means: 4xx is tried again, 5xx is final.
+    """What a refusal at MAIL, RCPT, DATA or after the BODY means: 4xx is tried again, 5xx is final.
 
     The enhanced code (RFC 3463) decides what it is about where there is one, else the step does. A reply
     that is neither 4xx nor 5xx is a fault of the server and tried again.
