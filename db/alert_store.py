@@ -193,7 +193,8 @@ def outbox(session: Session, *, subscriber_id: int | None = None, at_most: int =
 
 def outbox_states(session: Session) -> dict[str, int]:
     """How many mails are in each state."""
-    query = select(DigestRow.state, func.count().label("number")).group_by(DigestRow.state).order_by(DigestRow.state)
+    number = func.count().label("number")
+    query = select(DigestRow.state, number).group_by(DigestRow.state).order_by(DigestRow.state)
     return {row.state: row.number for row in session.execute(query)}
 
 
