@@ -11,7 +11,8 @@ from recommender.paper import Paper
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where papers come from. ``kind`` is folder, feed or file (given by hand, never due by itself).
+    """Where papers come from. ``kind`` is folder, feed, arxiv, oai or file (given by hand, never due by
+    itself; addresses and standard input too).
 
     ``cursor`` is what the source's reader wants to remember between checks.
     """
@@ -30,11 +31,24 @@ class Source:
     last_success_at: datetime | None
     last_error: str
     failures: int
+    added_at: datetime | None = None
+    paused_at: datetime | None = None
+
+
+Outcome = Literal[
+    "", "papers", "known", "unchanged", "not yet", "weekend", "holiday", "stale", "filled", "empty", "error"
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What one check of one location found, or why it found nothing."""
+    """What one check of one location found, or why it found nothing.
+
+    ``outcome`` is the same in one word: papers (something new or changed), known (nothing that was not),
+    unchanged (the server or the folder says so), not yet (the day's announcement is not out), weekend,
+    holiday, stale (a new batch was due and the last one is still shown), filled (missed days were fetched
+    from the archive), empty, error.
+    """
 
     source_id: int
     at: datetime
@@ -48,6 +62,7 @@ class Receipt:
     rejected: tuple[tuple[str, str], ...] = ()
     note: str = ""
     error: str = ""
+    outcome: Outcome = ""
 
 
 @dataclass(frozen=True, slots=True)

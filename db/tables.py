@@ -138,6 +138,32 @@ class SourceRow(Base):
     last_success_at: Mapped[datetime | None]
     last_error: Mapped[str] = mapped_column(Text)
     failures: Mapped[int]
+    added_at: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]
+    # A removed source stays as a row, since the papers that it showed still name it.
+    removed_at: Mapped[datetime | None]
+
+
+class PaceRow(Base):
+    """Whose turn it is to ask a group of hosts that wants to be asked slowly, across all processes."""
+
+    __tablename__ = "pace"
+
+    group: Mapped[str] = mapped_column(String(100), primary_key=True)
+    next_at: Mapped[datetime]
+    # Who holds the only connection, until when at the latest; empty where nobody does.
+    holder: Mapped[str] = mapped_column(String(64))
+    held_until: Mapped[datetime]
+
+
+class EntryMarkRow(Base):
+    """Which entries of a large archive were merged, as 64-bit marks of a block of lines, eight bytes each."""
+
+    __tablename__ = "entry_mark"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    source_id: Mapped[int] = mapped_column(ForeignKey("source.id"), index=True)
+    marks: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class SightingRow(Base):
@@ -164,6 +190,7 @@ class ReceiptRow(Base):
     at: Mapped[datetime] = mapped_column(index=True)
     location: Mapped[str] = mapped_column(Text)
     format: Mapped[str] = mapped_column(String(32))
+    outcome: Mapped[str] = mapped_column(String(16))
     batch: Mapped[date | None] = mapped_column(Date)
     received: Mapped[int]
     new: Mapped[int]

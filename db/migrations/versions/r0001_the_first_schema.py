@@ -33,6 +33,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_edition")),
     )
     op.create_table(
+        "pace",
+        sa.Column("group", sa.String(length=100), nullable=False),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("holder", sa.String(length=64), nullable=False),
+        sa.Column("held_until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("group", name=op.f("pk_pace")),
+    )
+    op.create_table(
         "source",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
@@ -48,6 +56,9 @@ def upgrade() -> None:
         sa.Column("last_success_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("added_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_source")),
         sa.UniqueConstraint("location", name=op.f("uq_source_location")),
     )
@@ -100,6 +111,17 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("digest", schema=None) as batch_op:
         batch_op.create_index("ix_digest_due", ["state", "next_attempt_at"], unique=False)
+
+    op.create_table(
+        "entry_mark",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("marks", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["source_id"], ["source.id"], name=op.f("fk_entry_mark_source_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_entry_mark")),
+    )
+    with op.batch_alter_table("entry_mark", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_entry_mark_source_id"), ["source_id"], unique=False)
 
     op.create_table(
         "paper",
@@ -167,6 +189,7 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("location", sa.Text(), nullable=False),
         sa.Column("format", sa.String(length=32), nullable=False),
+        sa.Column("outcome", sa.String(length=16), nullable=False),
         sa.Column("batch", sa.Date(), nullable=True),
         sa.Column("received", sa.Integer(), nullable=False),
         sa.Column("new", sa.Integer(), nullable=False),
