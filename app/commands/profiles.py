@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from db.session import Session
     from profiles.profile import Profile
 
-app = typer.Typer(help="Interest profiles: create, show, list, delete.", no_args_is_help=True)
+app = typer.Typer(help="Interest profiles: create, show, list, delete, export, import.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Name = Annotated[str, typer.Argument(metavar="PROFILE", help="Number, name, or address/name.")]
@@ -99,6 +100,33 @@ def delete(profile: Name) -> None:
         found = subscriber_store.profile_named(session, profile)
         subscriber_store.delete_profile(session, found.id)
     typer.echo(f"deleted {found.name!r} ({found.id})")
+
+
+@app.command("export")
+def export_(
+    profile: Name,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The file to write; left out: standard output.")
+    ] = None,
+    learned: Annotated[int, typer.Option(min=0, help="So many of the strongest learned terms.")] = 40,
+) -> None:
+    """Write a profile as a text file that a person can read, edit and import again."""
+    from app.commands import porting
+
+    porting.write(profile, output, learned)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="What export wrote; - is standard input.")],
+    email: Annotated[str, typer.Option(help="Where the digests go; leave out for feed only.")] = "",
+    profile: Annotated[str, typer.Option(help="Change this profile instead of making a new one.")] = "",
+) -> None:
+    """Read a profile from a text file. The operator vouches for the address: it needs no confirmation."""
+    from app.commands import porting
+
+    found = porting.read(file, email, profile)
+    typer.echo(f"imported {found.name!r} as profile {found.id}")
 
 
 def as_object(session: Session, profile: Profile, feed: str) -> dict[str, Any]:

@@ -1,0 +1,62 @@
+"""Profiles out to text files and in from them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from db import subscriber_store
+from jobs import learning, subscribe
+from jobs.service import Service
+from profiles.portable import Portable, parse
+from profiles.profile import Profile
+from profiles.request import Request, RequestError, request
+from recommender.strongest import stated_terms, strongest_terms
+
+
+def portable(service: Service, profile: Profile, now: datetime, *, learned: int = 40) -> Portable:
+    """The profile with the ``learned`` terms that its ratings made strongest, those it states left out.
+
+    Their strengths are shares of the strongest learned weight, from -1 to 1 in hundredths, so that a person
+    can move one to the stated terms, where 1 is a plain yes.
+    """
+    with service.database.reading() as session:
+        shard = subscriber_store.with_revisions(session, [profile.id])
+        weights, _ = learning.weights(service, session, shard, now)
+        edition = learning.edition(service, session)
+    stated = stated_terms(profile.interests)
+    found = strongest_terms(edition, weights[profile.id], learned, stated)
+    most = max((abs(weight) for _, weight in found), default=1.0)
+    shares = {term: round(weight / most, 2) for term, weight in found}
+    return Portable(
+        profile.name, profile.interests, profile.per_day, tuple((t, w) for t, w in shares.items() if w)
+    )
+
+
+def create(service: Service, content: str, where: str, email: str, now: datetime) -> Profile:
+    """A new profile from a text file; without an address it is read as a feed only.
+
+    Raises `PortableError` for a bad file, and `RequestError` where the address is none, the file states no
+    interest, or the address has a profile of that name.
+    """
+    read = parse(content, where)
+    asked = request(email=email, name=read.name, statement="checked below", per_day=read.per_day)
+    if not read.interests:
+        raise RequestError("statement", f"{where} states no interest: no statement, term, author or paper.")
+    wanted = Request(asked.email, asked.name, read.interests, asked.per_day, asked.delivery)
+    return subscribe.create(service, wanted, now, confirmed="by the operator")
+
+
+def overwrite(service: Service, content: str, where: str, profile: Profile, now: datetime) -> Profile:
+    """The profile with name, interests and dial of a text file; ratings, feed and delivery stay.
+
+    Raises `PortableError` for a bad file, and `RequestError` where a sister profile has that name.
+    """
+    read = parse(content, where)
+    changed = replace(profile, name=read.name, interests=read.interests, per_day=read.per_day)
+    with service.database.writing() as session:
+        sisters = subscriber_store.profiles_of(session, profile.subscriber_id)
+        if any(p.name == read.name and p.id != profile.id for p in sisters):
+            raise RequestError("name", f"{where}: this reader has another profile named {read.name!r}.")
+        subscriber_store.change_profile(session, changed, now)
+    return changed
