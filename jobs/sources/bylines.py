@@ -30,6 +30,7 @@ _BEHALF = re.compile(r"(?:on behalf of|for) the\b", re.IGNORECASE)
 _ACRONYM = re.compile(r"[A-Z0-9][A-Z0-9 &./-]{1,24}")
 # A longer name is none, and would only cost the patterns that read names their time.
 _LONGEST = 300
+_LONGEST_WITH_NOTES = 20_000
 _BRACKETS = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
 # "Inc." after a comma is the end of a name, and so is the campus of a university that has several.
 _TAIL = re.compile(
@@ -65,15 +66,15 @@ def is_nothing(text: str) -> bool:
 def authors(text: str) -> Byline:
     """Read an author list: ``A (MIT), B (ETH), and C et al.``, LaTeX accents, notes, suffixes and all.
 
-    A list that stands for nobody, or one that was joined letter by letter (``A, l, e et al.``), gives no
-    names and is not complete.
+    A list that stands for nobody gives no names. So does one that was joined letter by letter
+    (``A, l, e et al.``): it says that there are authors and not who, so it is not complete.
     """
     # Runs of white space are cut to two, which is all that `_rejoined` needs, and keeps every pattern linear.
     text = re.sub(r"\s\s+", "  ", undone(text).strip())
     cut = _CUT.search(text, max(0, len(text) - 80))
     whole, complete = (text[: cut.start()], False) if cut else (text, True)
     if is_nothing(whole) or _NOBODY.fullmatch(whole.strip(" .*_").casefold()):
-        return Byline(complete=False)
+        return Byline(complete=complete)
     parts = _single(_flipped(whole) or split_outside(whole, _BETWEEN_NAMES))
     people = [_person(part) for part in parts]
     complete = complete and all(len(name) <= _LONGEST for name, _ in people)
@@ -142,6 +143,8 @@ def _person(part: str) -> tuple[str, list[str]]:
     """A name and the notes that stand in brackets after it."""
     notes: list[str] = []
     name = part.strip()
+    if len(name) > _LONGEST_WITH_NOTES:
+        return name, []
     while len(notes) < 9 and (start := _last_bracket(name)) > 0:
         notes.insert(0, " ".join(name[start + 1 : -1].split()))
         name = name[:start].strip()
