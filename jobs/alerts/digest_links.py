@@ -30,12 +30,13 @@ class DigestLinks:
     def of(cls, digest: Digest, links: Links) -> Self:
         """Sign what this digest needs."""
         reader, sections = digest.subscriber_id, digest.sections
+        token = links.unsubscribe_token(reader, digest.list_profile)
         return cls(
             home=links.home,
             host=links.host,
             preferences=links.preferences(reader, digest.at),
-            unsubscribe=links.unsubscribe(reader, digest.list_profile),
-            unsubscribe_token=links.unsubscribe_token(reader, digest.list_profile),
+            unsubscribe=links.unsubscribe_page(token),
+            unsubscribe_token=token,
             leave={s.profile_id: links.unsubscribe(reader, s.profile_id) for s in sections}
             if len(sections) > 1
             else {},

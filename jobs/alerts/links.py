@@ -100,7 +100,11 @@ class Links:
 
     def unsubscribe(self, subscriber_id: int, profile_id: int | None = None) -> str:
         """Leave one profile, or everything; POST acts at once (RFC 8058), GET only asks. Never expires."""
-        return f"{self.base_url}/unsubscribe/{self.unsubscribe_token(subscriber_id, profile_id)}"
+        return self.unsubscribe_page(self.unsubscribe_token(subscriber_id, profile_id))
+
+    def unsubscribe_page(self, token: str) -> str:
+        """Where a token of `unsubscribe_token` leads."""
+        return f"{self.base_url}/unsubscribe/{token}"
 
     def unsubscribe_token(self, subscriber_id: int, profile_id: int | None = None) -> str:
         """The token alone, for the subject of a mail to the unsubscribe mailbox."""

@@ -9,6 +9,7 @@ from functools import lru_cache
 from jobs.alerts import wording
 from jobs.alerts.digest import BARS, Digest, Item
 from jobs.alerts.digest_links import DigestLinks
+from jobs.alerts.mime import quoted
 from jobs.alerts.readable import readable
 from recommender.paper import Paper
 
@@ -20,23 +21,28 @@ _NARROW = re.compile(
 _INDENT = "    "
 
 
-def render(digest: Digest, links: DigestLinks) -> str:
-    """The whole text part, lines ended by ``\\n``."""
-    blocks = [f"{wording.heading(digest)}\n{wording.local_day(digest.at, digest.zone)}"]
+def render(digest: Digest, links: DigestLinks) -> bytes:
+    """The whole text part, quoted-printable with CRLF line ends.
+
+    Blocks are encoded one by one, as each begins a line of its own; so those that all readers share are
+    encoded once.
+    """
+    blocks = [quoted(f"{wording.heading(digest)}\n{wording.local_day(digest.at, digest.zone)}")]
     if not digest.papers and digest.receipt.why_empty:
-        blocks.append(wrap(readable(digest.receipt.why_empty)))
+        blocks.append(quoted(wrap(readable(digest.receipt.why_empty))))
     number = 0
     for section in digest.sections:
         if len(digest.sections) > 1:
             name = f"{readable(section.profile_name)} · {wording.count(len(section.items))}"
-            blocks.append(f"{wrap(name)}\n{'-' * min(WIDTH, columns(name))}")
+            blocks.append(quoted(f"{wrap(name)}\n{'-' * min(WIDTH, columns(name))}"))
         for item in section.items:
             number += 1
             blocks.append(_item(number, item, section.profile_id, links))
         if section.near:
-            blocks.append(_near(section.near))
-    blocks.append(_foot(digest, links))
-    return "\n\n".join(blocks) + "\n"
+            blocks.append(quoted(f"Near misses ({len(section.near)})"))
+            blocks.extend(_miss(item.paper) for item in section.near)
+    blocks.append(quoted(_foot(digest, links)))
+    return b"\r\n\r\n".join(blocks) + b"\r\n"
 
 
 def wrap(text: str, indent: str = "", first: str | None = None) -> str:
@@ -88,7 +94,7 @@ def _broken(word: str, room: int) -> list[str]:
     return [*pieces, piece]
 
 
-def _item(number: int, item: Item, profile_id: int, links: DigestLinks) -> str:
+def _item(number: int, item: Item, profile_id: int, links: DigestLinks) -> bytes:
     why = [wrap(f"Why: {readable(item.reason)}", _INDENT)] if item.reason else []
     if item.similar:
         titles = "; ".join(wording.ellipsis(wording.title(paper), 80) for paper in item.similar[:5])
@@ -97,16 +103,17 @@ def _item(number: int, item: Item, profile_id: int, links: DigestLinks) -> str:
         why.append(f"{_INDENT}Explore: a pick from outside your usual range.")
     rate = links.rate[profile_id, item.paper.id]
     head, addresses = _paper(item.paper, item.strength)
-    reasons = "\n".join(why) + "\n\n" if why else ""
-    return (
-        f"{number:2}. {head}\n\n{reasons}{addresses}"
-        f"    more  {rate}/like\n    less  {rate}/dislike\n    save  {rate}/save"
-    )
+    reasons = quoted("\n".join(why)) + b"\r\n\r\n" if why else b""
+    ratings = f"    more  {rate}/like\n    less  {rate}/dislike\n    save  {rate}/save"
+    return b"%2d. %b\r\n\r\n%b%b%b" % (number, head, reasons, addresses, quoted(ratings))
 
 
 @lru_cache(maxsize=4096)
-def _paper(paper: Paper, strength: str) -> tuple[str, str]:
-    """What every reader of this strength sees of a paper: what stands above the reasons, and its links."""
+def _paper(paper: Paper, strength: str) -> tuple[bytes, bytes]:
+    """What every reader of this strength sees of a paper: what stands above the reasons, and its links.
+
+    The first four columns are left to the number.
+    """
     filled = BARS[strength]
     about = (
         f"{'▮' * filled}{'▯' * (4 - filled)} {strength}",
@@ -114,25 +121,20 @@ def _paper(paper: Paper, strength: str) -> tuple[str, str]:
         wording.provenance(paper),
     )
     head = [
-        wrap(wording.ellipsis(wording.title(paper), 320), _INDENT, first=""),
+        wrap(wording.ellipsis(wording.title(paper), 320), _INDENT),
         wrap(" · ".join(part for part in about if part), _INDENT),
     ]
     if blurb := wording.blurb(paper):
         head.append("\n" + wrap(blurb, _INDENT))
     addresses = "".join(f"    {label:5} {url}\n" for label, url in wording.addresses(paper))
-    return "\n".join(head), addresses
-
-
-def _near(items: tuple[Item, ...]) -> str:
-    lines = [f"Near misses ({len(items)})"]
-    return "\n\n".join([*lines, *(_miss(item.paper) for item in items)])
+    return quoted("\n".join(head))[len(_INDENT) :], quoted(addresses)
 
 
 @lru_cache(maxsize=4096)
-def _miss(paper: Paper) -> str:
+def _miss(paper: Paper) -> bytes:
     lines = wrap(wording.ellipsis(wording.title(paper), 200), "  ", first="- ")
     address = wording.address(paper)
-    return f"{lines}\n  {address}" if address else lines
+    return quoted(f"{lines}\n  {address}" if address else lines)
 
 
 def _foot(digest: Digest, links: DigestLinks) -> str:

@@ -85,16 +85,23 @@ def date(at: datetime) -> str:
     return format_datetime(at)
 
 
-def message(headers: Sequence[tuple[str, str]], text: str, html: bytes) -> bytes:
+def quoted(text: str) -> bytes:
+    """The text as quoted-printable UTF-8 with CRLF line ends (RFC 2045, section 6.7)."""
+    return binascii.b2a_qp(text.replace("\n", "\r\n").encode("utf-8", "replace"), istext=True)
+
+
+def message(headers: Sequence[tuple[str, str]], text: bytes, html: bytes) -> bytes:
     """The whole mail: the headers in their order, then multipart/alternative of text and HTML.
 
-    Header values are single lines of ASCII, or the folded words that `unstructured` makes. ``html`` is ASCII
-    with CRLF line ends; where all of it fits a line's limit it goes out as it is, else quoted-printable.
+    Header values are single lines of ASCII, or the folded words that `unstructured` makes. ``text`` is
+    `quoted` already, which leaves it readable as it is. ``html`` is ASCII with CRLF line ends; where
+    all of it fits a line's limit it goes out as it is, else quoted-printable.
     """
     lines = [f"{name}: {_checked(name, value)}" for name, value in headers]
-    plain, plain_encoding = _encoded(text.replace("\n", "\r\n").encode("utf-8", "replace"))
-    rich, rich_encoding = _encoded(html)
-    boundary = _boundary(lines, plain, rich)
+    rich, encoding = (
+        (html, "7bit") if _lines_fit(html) else (binascii.b2a_qp(html, istext=True), "quoted-printable")
+    )
+    boundary = _boundary(lines, text, rich)
     head = "\r\n".join(
         [
             *lines,
@@ -103,7 +110,7 @@ def message(headers: Sequence[tuple[str, str]], text: str, html: bytes) -> bytes
             "",
             f"--{boundary}",
             "Content-Type: text/plain; charset=utf-8",
-            f"Content-Transfer-Encoding: {plain_encoding}",
+            "Content-Transfer-Encoding: quoted-printable",
             "\r\n",
         ]
     )
@@ -111,20 +118,24 @@ def message(headers: Sequence[tuple[str, str]], text: str, html: bytes) -> bytes
         [
             f"\r\n--{boundary}",
             "Content-Type: text/html; charset=utf-8",
-            f"Content-Transfer-Encoding: {rich_encoding}",
+            f"Content-Transfer-Encoding: {encoding}",
             "\r\n",
         ]
     )
     return b"".join(
-        [head.encode("ascii"), plain, between.encode("ascii"), rich, f"\r\n--{boundary}--\r\n".encode()]
+        [head.encode("ascii"), text, between.encode("ascii"), rich, f"\r\n--{boundary}--\r\n".encode()]
     )
 
 
-def _encoded(body: bytes) -> tuple[bytes, str]:
-    """The body as 7bit where it is that already, else as quoted-printable; both survive every server."""
-    if body.isascii() and max(map(len, body.split(b"\r\n"))) <= _MAX_LINE:
-        return body, "7bit"
-    return binascii.b2a_qp(body, istext=True), "quoted-printable"
+def _lines_fit(body: bytes) -> bool:
+    """Whether no line is over the limit, found in steps of a line's length."""
+    start = 0
+    while len(body) - start > _MAX_LINE:
+        end = body.rfind(b"\r\n", start, start + _MAX_LINE + 2)
+        if end < 0:
+            return False
+        start = end + 2
+    return True
 
 
 def _boundary(headers: Sequence[str], *parts: bytes) -> str:

@@ -86,7 +86,7 @@ def render_note(
         ("Message-ID", mime.message_id(message_id)),
         ("Auto-Submitted", "auto-generated"),
     ]
-    return mime.message(headers, _text(note, link), _html(name, link, at, sender, zone))
+    return mime.message(headers, mime.quoted(_text(note, link)), _html(name, link, at, sender, zone))
 
 
 def render_confirmation(to: str, link: str, at: datetime, message_id: str, sender: Sender) -> bytes:

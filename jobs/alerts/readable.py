@@ -43,12 +43,21 @@ def clean(text: str) -> str:
     return _SPACE.sub(" ", _UNWANTED.sub(_replacement, text)).strip()
 
 
-@lru_cache(maxsize=16_384)
 def readable(text: str) -> str:
     """The text on one line with its LaTeX read out: ``$O(n^2)$`` becomes O(n²), ``G\\"odel`` becomes Gödel.
 
     What is no LaTeX stays: prices, percentages, ``~10``, paths, a lonely ``$`` or brace.
     """
+    # Names, reasons and titles come again and again; abstracts would only fill the memory.
+    return _read_often(text) if len(text) <= 300 else _read(text)
+
+
+@lru_cache(maxsize=16_384)
+def _read_often(text: str) -> str:
+    return _read(text)
+
+
+def _read(text: str) -> str:
     text = clean(text)
     if not _LATEX.search(text):
         return text

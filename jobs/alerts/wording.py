@@ -184,12 +184,13 @@ def preheader(digest: Digest) -> str:
     return ellipsis(readable(digest.receipt.why_empty or digest.receipt.line), 140)
 
 
-def score_in_words(item: Item, shown: int = 4) -> str:
+def score_in_words(item: Item, shown: int = 3) -> str:
     """The score and the parts that it adds up to: ``score 2.31 = +1.40 KV cache, +0.91 Fan``."""
-    words = [f"{part.value:+.2f} {readable(part.name)}" for part in item.contributions[:shown]]
-    if smaller := item.contributions[shown:]:
-        words.append(f"{sum(part.value for part in smaller):+.2f} {count(len(smaller), 'smaller part')}")
-    return f"score {item.score:.2f}" + (f" = {', '.join(words)}" if words else "")
+    head, tail = item.contributions[:shown], item.contributions[shown:]
+    words = ", ".join([f"{part.value:+.2f} {readable(part.name)}" for part in head])
+    if tail:
+        words += f", {sum([part.value for part in tail]):+.2f} {count(len(tail), 'smaller part')}"
+    return f"score {item.score:.2f} = {words}" if words else f"score {item.score:.2f}"
 
 
 def day(moment: date, *, weekday: bool = False) -> str:
