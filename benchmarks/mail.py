@@ -24,11 +24,12 @@ from jobs.alerts.links import Links
 from jobs.alerts.smtp import Pool, SmtpSettings
 from recommender.paper import Paper
 
-_WORDS = (
-    "cache attention tensor pipeline scheduler kernel memory latency throughput batch prefill decoding expert "
-    "routing shard checkpoint gradient quantised sparse graph stream replica quorum tail budget token window "
+_VOCABULARY = (
+    "cache attention tensor pipeline scheduler kernel memory latency throughput batch prefill decoding "
+    "expert routing shard checkpoint gradient quantised sparse graph stream replica quorum tail budget token window "
     "compiler operator fusion allocator offload bandwidth topology collective failure recovery placement"
-).split()
+)
+_WORDS = _VOCABULARY.split()
 _STRENGTHS: tuple[Strength, ...] = ("strong", "good", "near", "weak")
 _AT = datetime(2025, 10, 28, 7, tzinfo=UTC)
 _SINK_SECONDS = 600.0
@@ -121,7 +122,7 @@ def _digests(number: int, papers: list[Paper], chance: random.Random) -> Iterato
                     paper=paper,
                     score=sum(part.value for part in parts),
                     strength=chance.choice(_STRENGTHS),
-                    reason=f"{parts[0].name}, {parts[1].name} · follows {paper.authors[0]} · like “{parts[2].name}”",
+                    reason=f"{parts[0].name}, {parts[1].name} · follows {paper.authors[0]}",
                     contributions=parts,
                 )
             )

@@ -204,6 +204,15 @@ async def test_a_connection_that_the_server_closed_while_idle_is_opened_again_wi
     assert server.taken == 3
 
 
+async def test_a_mail_that_is_cancelled_does_not_confuse_the_next_one() -> None:
+    server = Scripted(RCPT=["hang", "250 ok"])
+    async with server.running() as port, Pool(to(port, connections=1)) as pool:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(pool.send("d@p.example", "ada@example.org", MAIL), 0.05)
+        assert (await pool.send("d@p.example", "ada@example.org", MAIL)).state == "sent"
+    assert server.heard.count("EHLO") == 2
+
+
 @pytest.mark.parametrize("verb", ["HELLO", "RCPT", "DONE"])
 async def test_a_server_that_says_nothing_is_not_waited_for_for_ever(verb: str) -> None:
     (outcome,) = await send_one(Scripted(**{verb: ["hang"]}), timeout=0.1)

@@ -228,6 +228,10 @@ class _Connection:
             self._drop()
             lost = f"{self._step}: {clean(str(exc)) or type(exc).__name__}"
             return Outcome("retry", 0, lost, "server", uncertain=self._step == "BODY")
+        except BaseException:
+            # Cancelled between a command and its reply: the next mail would take that reply for its own.
+            self._drop()
+            raise
         return Outcome("sent", reply.code, clean(reply.message))
 
     async def _data(self, client: aiosmtplib.SMTP, message: bytes) -> aiosmtplib.SMTPResponse:
