@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -16,6 +16,7 @@ from app.web.pages import Pages
 from jobs.service import Service
 
 _MOST_FIELDS = 60
+_MOST_FILES = 4
 GONE = "This subscription no longer exists. You can subscribe again at any time."
 
 
@@ -46,9 +47,10 @@ async def _web(request: Request) -> Web:
     return found
 
 
-async def _fields(request: Request) -> FormData:
+async def _fields(request: Request) -> AsyncIterator[FormData]:
     """The form that came with the request, urlencoded or multipart; files in it are never kept."""
-    return await request.form(max_files=4, max_fields=_MOST_FIELDS)
+    async with request.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS) as fields:
+        yield fields
 
 
 def _visitor(request: Request) -> str:

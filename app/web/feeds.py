@@ -137,12 +137,12 @@ def _answer(feed: Rendered, form: str, asked: Headers) -> Response:
         "etag": f'"{feed.tag}-gzip"' if packed else f'"{feed.tag}"',
         "last-modified": format_datetime(feed.modified, usegmt=True),
         "cache-control": "private, max-age=300",
-        "vary": "accept-encoding",
     }
     if is_current(feed, asked):
         return Response(status_code=304, headers=headers)
     if packed:
-        headers["content-encoding"] = "gzip"
+        # What is not packed passes the middleware, which says so itself.
+        headers |= {"content-encoding": "gzip", "vary": "Accept-Encoding"}
     return Response(feed.packed if packed else feed.plain, headers=headers, media_type=CONTENT_TYPES[form])
 
 

@@ -35,7 +35,7 @@ from app.web.pages import Pages
 from jobs.alerts.links import LinkError
 from jobs.service import Service
 
-_ROUTERS = (
+ROUTERS = (
     home.router, confirming.router, leaving.router, mine.router, mine_changes.router, rating.router,
     paper_page.router, outbox.router, health.router, files.router,
 )  # fmt: skip
@@ -56,7 +56,7 @@ def create_app(service: Service, settings: Settings, clock: Callable[[], datetim
     app = FastAPI(title="Paperwatch", version=VERSION, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.web = web
     app.router.routes.append(feeds.route(web))
-    for router in _ROUTERS:
+    for router in ROUTERS:
         app.include_router(router)
     _explain_errors(app, web)
     # The last one added is the outermost.
