@@ -26,8 +26,8 @@ from recommender.paper import Paper
 
 _VOCABULARY = (
     "cache attention tensor pipeline scheduler kernel memory latency throughput batch prefill decoding "
-    "expert routing shard checkpoint gradient quantised sparse graph stream replica quorum tail budget token window "
-    "compiler operator fusion allocator offload bandwidth topology collective failure recovery placement"
+    "expert routing shard checkpoint gradient quantised sparse graph stream replica quorum tail budget "
+    "token window compiler operator fusion allocator offload bandwidth topology collective failure placement"
 )
 _WORDS = _VOCABULARY.split()
 _STRENGTHS: tuple[Strength, ...] = ("strong", "good", "near", "weak")

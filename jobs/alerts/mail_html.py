@@ -133,7 +133,7 @@ def _bar(strength: str) -> bytes:
     return fragment("bar.html", filled=BARS[strength], strength=strength).fill({})
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=4096)
 def _paper(paper: Paper) -> Fragment:
     return fragment(
         "paper.html",

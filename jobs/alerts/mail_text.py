@@ -108,7 +108,7 @@ def _item(number: int, item: Item, profile_id: int, links: DigestLinks) -> bytes
     return b"%2d. %b\r\n\r\n%b%b%b" % (number, head, reasons, addresses, quoted(ratings))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
 def _paper(paper: Paper, strength: str) -> tuple[bytes, bytes]:
     """What every reader of this strength sees of a paper: what stands above the reasons, and its links.
 

@@ -1,4 +1,4 @@
-"""Mails that are no digest: confirm an address, open one's pages, say goodbye, test the relay."""
+"""Mails that are no digest: confirm an address, open one's pages, test the relay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobs.alerts.fragment import Fragment, fragment, text
 from jobs.alerts.mail import Sender, envelope
 from jobs.alerts.readable import clean
 
-NoteName = Literal["confirmation", "magic_link", "goodbye", "test"]
+NoteName = Literal["confirmation", "magic_link", "test"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,6 @@ _NOTES: dict[NoteName, _Note] = {
             "The link is good for 30 days and works like a key: do not pass it on. "
             "If you did not ask for it, do nothing.",
         ),
-    ),
-    "goodbye": _Note(
-        subject="You have left your paper alerts",
-        heading="You have left",
-        before=("No further alerts will be sent to this address.",),
-        button="Come back",
-        after=("If you did not mean to leave, the link brings everything back as it was.",),
     ),
     "test": _Note(
         subject="Paperwatch can send mail",
