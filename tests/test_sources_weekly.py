@@ -293,6 +293,18 @@ def test_a_week_without_papers_is_validly_empty_and_says_so():
     assert (parsed.papers, parsed.rejected, parsed.note) == ((), (), "the digest lists no papers")
 
 
+def test_a_heading_that_is_no_day_is_reported_and_dates_nothing():
+    line = "- [arXiv2601] A title [link](https://arxiv.org/abs/2601.00001)\n"
+    parsed = read("## 2026-02-30\n" + line)
+
+    assert [paper.announced for paper in parsed.papers] == [None]
+    assert [(x.where, x.why) for x in parsed.rejected] == [("line 5", "2026-02-30 is no day of the calendar")]
+
+
+def test_an_escaped_apostrophe_is_no_accent():
+    assert field("summary", "The model\\'s na\\\"{\\i}ve caf\\'e").summary == "The model's naïve café"
+
+
 def test_institutions_keep_campuses_companies_and_brackets_together():
     assert field(
         "institution", "University of California, San Diego, Snowflake, Inc., Meta (FAIR)"

@@ -11,8 +11,9 @@ from pylatexenc.latex2text import LatexNodes2Text
 _ENTITY = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});"
 _QUOTED = r"\{\s?(?P<quote>['\"`])(?P<quoted>[^{}]{1,20}?|[{}])(?P=quote)\s?\}"
 # An accent on one letter (\'a, \'{\i}, \c{c}), or a letter of its own (\l, {\i}, \ss), with braces around.
+# A word's final \'s is an apostrophe that some program escaped far more often than it is a Polish name's end.
 _ACCENT = (
-    r"\{?\\(?:['\"`^~=.](?:\{\\?[A-Za-z]\}|\\[ij](?![A-Za-z])|[A-Za-z])"
+    r"\{?\\(?!'s\b)(?:['\"`^~=.](?:\{\\?[A-Za-z]\}|\\[ij](?![A-Za-z])|[A-Za-z])"
     r"|[uvHtcdbkr](?:\{\\?[A-Za-z]{1,2}\}|\s[A-Za-z](?![A-Za-z])))\}?"
     r"|\{\\(?:ss|ae|AE|oe|OE|aa|AA|dh|DH|th|TH|[oOlLij])\s?\}"
     r"|\\(?:ss|ae|AE|oe|OE|aa|AA|[oOlL]|[ij])(?:\{\}|\s|(?![A-Za-z]))"
@@ -28,7 +29,7 @@ _RUNNING = re.compile(
 _MDX_MATHS = re.compile(rf"(?P<entity>{_ENTITY})|{_QUOTED}|\\(?P<literal>[\\{{}}_*<>\[\]])")
 _PLAIN_MATHS = re.compile(rf"(?P<entity>{_ENTITY})")
 _MATHS = re.compile(r"((?<!\\)\$\$?[^$\n]+(?<!\\)\$\$?)")
-_LATEX = LatexNodes2Text(keep_comments=True, math_mode="verbatim")
+_LATEX = LatexNodes2Text(keep_comments=True)
 
 
 def plain(text: str, *, mdx: bool = False) -> str:
@@ -50,21 +51,14 @@ def undone(text: str, *, mdx: bool = False) -> str:
 
 
 @lru_cache(maxsize=4096)
-def latex_text(latex: str) -> str:
-    """LaTeX as Unicode text, by pylatexenc; as it stood where that would lose letters.
+def _letter(latex: str) -> str:
+    """One accented or special letter in Unicode, by pylatexenc; as it stood if that knows no letter for it.
 
-    ``keep_comments`` since pylatexenc would drop all that follows a per-cent sign.
+    Only single letters are given to it: of whole texts it would drop what follows a per-cent sign and
+    mangle dollar signs without a partner.
     """
-    try:
-        read = str(_LATEX.latex_to_text(latex))
-    except Exception:  # pylatexenc raises several unrelated kinds on unbalanced input; the text still stands
-        return latex
-    return read if sum(map(str.isalpha, read)) >= _letters(latex) else latex
-
-
-def _letters(latex: str) -> int:
-    """How many letters the LaTeX shows: a macro's own name is none, but an accent macro may be one (\\l)."""
-    return sum(map(str.isalpha, re.sub(r"\\[A-Za-z]+", "", latex)))
+    read = str(_LATEX.latex_to_text(latex)).strip()
+    return read if any(map(str.isalpha, read)) else latex
 
 
 def _meant(match: re.Match[str]) -> str:
@@ -77,5 +71,5 @@ def _meant(match: re.Match[str]) -> str:
     if found.get("styled") is not None:
         return _RUNNING.sub(_meant, found["styled"] or "")
     if found.get("accent") is not None:
-        return latex_text(match[0]).strip()
+        return _letter(match[0])
     return match["literal"]

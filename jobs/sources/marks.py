@@ -46,6 +46,11 @@ def days(text: str) -> list[date]:
     return found
 
 
+def is_no_day(text: str) -> bool:
+    """Whether a heading is written as a day, and no calendar has it (``2026-02-30``)."""
+    return _DAY.fullmatch(text.strip()) is not None and not days(text)
+
+
 def categories(text: str) -> tuple[str, ...]:
     """Category codes, if the text is nothing but them: ``cs.PF, cs.AR``, ``cs.AI/cs.LG``; else nothing."""
     parts = [part for part in re.split(r"[\s,;/|，、；]+", text[:2000].strip(" ()*[]")) if part]

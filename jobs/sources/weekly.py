@@ -16,7 +16,6 @@ NAME = "weekly"
 
 # Every mark stands near its line's beginning, so only that much of a line is ever searched for one.
 _HEAD = 240
-_INDENT = re.compile(r"[ \t]*")
 _BULLET = re.compile(r"(?:[-*+•]|\d{1,4}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?")
 _BOLD = re.compile(r"\*\*|__")
 _SOURCE = r"[A-Za-z]{0,6}rxiv[\s:_-]?(?:\d[\d./-]{0,11}(?:v\d{1,3})?)?|[A-Za-z]{2,12}[\s_'-]?\d{2,8}"
@@ -92,7 +91,7 @@ class _Reading:
     def take(self, line: str, number: int) -> None:
         """Take one line in."""
         head = line[:_HEAD]
-        start = _INDENT.match(head).end()  # type: ignore[union-attr]  # it matches the empty string too
+        start = len(head) - len(head.lstrip(" \t"))
         if head.startswith("```", start):
             self.fenced = not self.fenced
         elif start == len(head):
@@ -103,7 +102,7 @@ class _Reading:
             start == 0 and (line[0] == "#" or _MARKED.match(head, _after_bullet(head, 0)))
         ):
             self.fenced = False
-            if not (self._heading(line) or self._count(head[start:], number)):
+            if not (self._heading(line, number) or self._count(head, start, number)):
                 self._text(line, start, number)
 
     def end_entry(self) -> None:
@@ -134,7 +133,7 @@ class _Reading:
             self.rejected.append(Rejection(f"line {line}", why))
         self.stated, self.followed = None, 0
 
-    def _heading(self, line: str) -> bool:
+    def _heading(self, line: str, number: int) -> bool:
         found = marks.heading(line) if len(line) < 2000 else None
         if found is None:
             return False
@@ -149,10 +148,14 @@ class _Reading:
             self.group_categories = bracketed or marks.categories(text)
         if len(named) == 1:
             self.day = named[0]
+        elif marks.is_no_day(text):
+            # The day before it would be wrong for what follows, so those papers have none.
+            self.day = None
+            self.rejected.append(Rejection(f"line {number}", f"{text} is no day of the calendar"))
         return True
 
-    def _count(self, text: str, number: int) -> bool:
-        total = _TOTAL.match(text) if "otal" in text else None
+    def _count(self, head: str, start: int, number: int) -> bool:
+        total = _TOTAL.match(head, _after_bullet(head, start)) if "otal" in head else None
         codes = marks.categories(total["what"].split(" contains ")[0]) if total else ()
         if total is None or not codes:
             return False

@@ -109,6 +109,12 @@ def paper_of(entry: Entry) -> Paper | None:
     """
     if entry.size > LONGEST:
         raise ValueError(f"an entry of {entry.size:,} characters is no paper (at most {LONGEST:,})")
+    if (
+        not entry.source
+        and not entry.fields
+        and not any("arxiv" in line or "10." in line for line in entry.title)
+    ):
+        return None
     raw, inline = _title(entry)
     title = plain(raw, mdx=True)
     key, page, version, doi = _reference(entry, inline)
