@@ -1,0 +1,243 @@
+"""The pages in Debian's Chromium: the whole way of a subscriber, with and without scripts."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import feedparser
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from app.settings import Settings
+from app.web.server import create_app
+from db import migrate, subscriber_store
+from db.session import Database
+from jobs import match, subscribe
+from jobs.alerts.links import Links
+from jobs.alerts.mail import Sender
+from jobs.alerts.outbox_folder import OutboxFolder
+from jobs.ingest import ingest_locations
+from jobs.service import Service
+from profiles.request import request
+from tests.conftest import NOW, ROOT
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = Path("/usr/bin/chromium")
+# Whatever the browser itself would like to fetch: nothing of it belongs to the pages.
+QUIET = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+STATEMENT = "KV cache and speculative decoding for LLM inference"
+
+
+class Site:
+    """A service with the samples, served on a loopback port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        self.outbox = OutboxFolder(folder / "outbox")
+        database = Database(f"sqlite:///{folder / 'paperwatch.db'}")
+        migrate.upgrade(database)
+        links = Links(self.url, "a secret for tests only")
+        self.service = Service(database, links, Sender("Paperwatch", "p@example.org"), lambda: self.outbox)
+        samples = sorted(str(path) for path in (ROOT / "samples").glob("*-20*.md"))
+        match.gather(self.service, NOW, list(ingest_locations(self.service, samples, NOW, "samples")))
+        settings = Settings(data=folder, base_url=self.url)
+        app = create_app(self.service, settings, lambda: NOW)
+        config = uvicorn.Config(app, log_level="warning", lifespan="off", ws="none")
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]})
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join()
+        self.service.database.dispose()
+
+    def my_page(self) -> str:
+        """The private page of a confirmed reader with one profile."""
+        wanted = request(email="ada@example.org", name="Serving", statement=STATEMENT, terms=["expert=-1"])
+        profile = subscribe.create(self.service, wanted, NOW, confirmed="by the test")
+        return self.service.links.preferences(profile.subscriber_id, NOW)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    made = Site(tmp_path / "var")
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is missing; install it with `apt-get install chromium`")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+class Watch:
+    """Notes what a page must never do: ask another host, break its own policy, fail in a script."""
+
+    def __init__(self, context: BrowserContext, site: Site) -> None:
+        self.faults: list[str] = []
+        context.on("request", lambda asked: self._asked(asked.url, site.url))
+        context.on("console", lambda said: self._said(said.type, said.text))
+        context.on("weberror", lambda failed: self.faults.append(str(failed.error)))
+
+    def _asked(self, url: str, own: str) -> None:
+        if not url.startswith((own + "/", "data:", "about:")):
+            self.faults.append(f"asked {url}")
+
+    def _said(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"}:
+            self.faults.append(text)
+
+
+def open_page(chromium: Browser, site: Site, **options: Any) -> tuple[Page, Watch]:
+    context = chromium.new_context(timezone_id="Europe/Zurich", locale="en-GB", **options)
+    context.set_default_timeout(10_000)
+    watch = Watch(context, site)
+    return context.new_page(), watch
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_from_the_front_page_to_papers_feed_and_rating(chromium: Browser, site: Site, scripts: bool) -> None:
+    page, watch = open_page(chromium, site, java_script_enabled=scripts)
+    page.goto(site.url)
+    page.get_by_label("What do you work on?").fill(STATEMENT)
+    if not scripts:
+        page.get_by_role("button", name="Show what I would get").click()
+    expect(page.locator("#preview article").first).to_be_visible()
+    expect(page.locator("#preview article").first).to_contain_text("speculative decoding")
+    expect(page.get_by_label("What do you work on?")).to_have_value(STATEMENT)
+
+    page.get_by_label("Once a week").check()
+    expect(page.get_by_label("On", exact=True)).to_be_visible()
+    expect(page.get_by_label("Time zone")).to_have_value("Europe/Zurich" if scripts else "UTC")
+    page.get_by_label("E-mail address").fill("ada@example.org")
+    page.get_by_role("button", name="Send me a link to confirm").click()
+    expect(page.get_by_role("heading", name="Check your mail")).to_be_visible()
+
+    page.get_by_role("link", name="outbox", exact=True).click()
+    page.get_by_role("link", name="Confirm your paper alerts").click()
+    page.frame_locator("iframe.mail").get_by_role("link", name="Confirm this address").click()
+    page.get_by_role("button", name="Confirm this address").click()
+    expect(page.get_by_role("heading", name="Confirmed")).to_be_visible()
+    expect(page.locator("article.paper").first).to_be_visible()
+
+    feed = page.get_by_label("Private feed", exact=True).input_value()
+    parsed = feedparser.parse(page.request.get(feed).body())
+    assert not parsed.bozo and len(parsed.entries) >= page.locator("article.paper").count()
+
+    page.get_by_role("link", name="Your own page").click()
+    page.get_by_role("button", name="more like this").first.click()
+    like = page.get_by_role("button", name="more like this").first
+    expect(like).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    expect(like).to_have_attribute("aria-pressed", "true")
+    assert watch.faults == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_feed_only_gives_the_feed_at_once(chromium: Browser, site: Site, scripts: bool) -> None:
+    page, watch = open_page(chromium, site, java_script_enabled=scripts)
+    page.goto(site.url)
+    page.get_by_label("What do you work on?").fill(STATEMENT)
+    page.get_by_label("Feed only, no e-mail").check()
+    expect(page.get_by_label("E-mail address")).to_be_hidden()
+    page.get_by_role("button", name="Give me the feed").click()
+    expect(page.get_by_label("RSS", exact=True)).to_have_value(re.compile(f"{site.url}/feeds/.+\\.rss"))
+    assert site.outbox.letters() == [] and watch.faults == []
+    page.context.close()
+
+
+def test_the_preview_follows_typing_and_the_dial(chromium: Browser, site: Site) -> None:
+    page, watch = open_page(chromium, site)
+    page.goto(f"{site.url}/?statement=caching")
+    page.get_by_label("What do you work on?").fill(STATEMENT)
+    expect(page.locator("#preview article").first).to_contain_text("peculative")
+    many = page.locator("#preview article").count()
+    page.get_by_role("slider").fill("1")
+    expect(page.locator("#preview article")).not_to_have_count(many)
+    expect(page.locator("#per_day")).to_have_value("1")
+    page.get_by_text("Be more exact").click()
+    page.get_by_label("Terms").fill("cache = 9")
+    expect(page.locator("#preview")).to_contain_text("must be from -3 to 3")
+    assert watch.faults == []
+    page.context.close()
+
+
+def test_papers_are_walked_and_rated_by_keyboard(chromium: Browser, site: Site) -> None:
+    page, watch = open_page(chromium, site)
+    page.goto(site.my_page())
+    second = page.locator("article.paper").nth(1)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(second.get_by_role("link").first).to_be_focused()
+    page.keyboard.press("s")
+    expect(second.get_by_role("button", name="save")).to_have_attribute("aria-pressed", "true")
+    with site.service.database.reading() as session:
+        (profile,) = subscriber_store.profiles(session)
+        events = subscriber_store.feedback(session, [profile.id])[profile.id]
+    assert [event.opinion for event in events] == ["save"] and watch.faults == []
+    page.context.close()
+
+
+def test_the_skip_link_is_the_first_stop_and_leads_to_the_content(chromium: Browser, site: Site) -> None:
+    page, _ = open_page(chromium, site)
+    page.goto(site.url)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.context.close()
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1200])
+def test_every_page_is_legible_labelled_and_fits(
+    chromium: Browser, site: Site, width: int, colours: Any
+) -> None:
+    page, watch = open_page(
+        chromium,
+        site,
+        viewport={"width": width, "height": 800},
+        color_scheme=colours,
+        reduced_motion="reduce",
+    )
+    faults = (Path(__file__).parent / "data/web/faults.js").read_text(encoding="utf-8")
+    mine = site.my_page()
+    with site.service.database.reading() as session:
+        (profile,) = subscriber_store.profiles(session)
+    paper = "arxiv:2510.19779"
+    links = site.service.links
+    pages = [
+        "/", f"/?statement={STATEMENT}", "/subscribed", "/preferences", "/outbox", mine, f"{mine}/new",
+        f"{mine}/profiles/{profile.id}", links.rate(profile.id, paper, "like"), links.paper(paper),
+        links.confirm(profile.subscriber_id, "ada@example.org", NOW), links.unsubscribe(1, profile.id),
+    ]  # fmt: skip
+    for address in pages:
+        answer = page.goto(address if address.startswith("http") else site.url + address)
+        assert answer is not None and answer.status == 200, address
+        for fold in page.locator("details").all():
+            fold.evaluate("fold => { fold.open = true; }")
+        found = page.evaluate(faults)
+        assert not found, f"{address}: {found}"
+    assert watch.faults == []
+    page.context.close()
