@@ -26,4 +26,6 @@ def configure(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    # A tick that is skipped because a run takes longer is as it should be.
+    logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
     logging.basicConfig(level=max(number, logging.WARNING), stream=sys.stderr)

@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535, description="Port that the web process listens on")
     secret: str = Field("", description="Signs links; made once and kept in the data folder if unset")
     watch: str = Field("", description="Folders whose digests are ingested, separated by ':'")
-    watch_minutes: int = Field(1, ge=1, description="How often watched folders are looked at, in minutes")
+    watch_minutes: int = Field(1, ge=0, description="Minutes between looks at watched folders; 0: every tick")
     tick_seconds: int = Field(60, ge=1, le=3600, description="How often the scheduler looks for due work")
     mail_from: str = Field("Paperwatch <paperwatch@localhost>", description="From line of every mail")
     unsubscribe_to: str = Field("", description="Mailbox for List-Unsubscribe by mail; mail_from's if unset")

@@ -71,9 +71,7 @@ def _queue_digest(
     content = _content(session, profiles, matches, now)
     filled = any(section["items"] for section in content["sections"])
     wanted = filled or any(p.delivery.send_empty for p in profiles)
-    period = (
-        f"{min(at for _, at in due).isoformat(timespec='minutes')}/{'+'.join(str(p.id) for p in profiles)}"
-    )
+    period = f"{min(at for _, at in due).isoformat()}/{'+'.join(str(p.id) for p in profiles)}"
     number = alert_store.queue(
         session, subscriber_id=subscriber.id, kind="digest", period=period, content=content, now=now,
         message_id=message_id(service, subscriber.id, "digest", period), matches=matches,

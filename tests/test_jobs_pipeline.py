@@ -158,6 +158,20 @@ def test_a_changed_digest_brings_only_what_is_new_in_it(
     assert "part 1\n" not in second
 
 
+def test_two_announcements_within_a_minute_are_two_digests(
+    service: Service, outbox: OutboxFolder, folder: Path
+) -> None:
+    subscribe_reader(service)
+    with service.database.writing() as session:
+        source_store.add(
+            session, name="again", kind="folder", location=str(folder / "again"), every_minutes=0, now=NOW
+        )
+    for second in (10, 20):
+        write_digest(folder / "again", f"{second}.md", wanted=1, first=second)
+        run_once(service, NOW + timedelta(seconds=second), f"run{second}")
+    assert len(mails(outbox)) == 2
+
+
 def test_an_unconfirmed_address_gets_nothing_but_the_confirmation(
     service: Service, outbox: OutboxFolder, folder: Path
 ) -> None:

@@ -22,7 +22,7 @@ from jobs.sources.parsed import Format, Parsed, SourceError
 
 # One line a format. The first that recognises a payload reads it, so the more exact test stands first;
 # feeds are told by their XML root, digests by their headings, and no payload has both.
-FORMATS: Final[tuple[Format, ...]] = (  # type: ignore[assignment]  # mypy takes no module for static methods
+FORMATS: Final[tuple[Format, ...]] = (
     blank,
     weekly,
     daily,

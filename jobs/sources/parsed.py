@@ -51,10 +51,8 @@ class Format(Protocol):
 
     NAME: str
 
-    @staticmethod
-    def recognises(head: bytes) -> bool:
+    def recognises(self, head: bytes) -> bool:
         """Whether a payload that begins like this (its first 64 KiB) is of this format."""
 
-    @staticmethod
-    def parse(data: bytes) -> Parsed:
+    def parse(self, data: bytes) -> Parsed:
         """Read the whole payload. Raises `SourceError` where nothing of it can be read."""
