@@ -18,6 +18,7 @@ app = typer.Typer(
 app.add_typer(profiles.app, name="profile")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+Profile = Annotated[str, typer.Option(metavar="PROFILE", help="Number, name, or address/name.")]
 
 
 def main() -> None:
@@ -66,6 +67,36 @@ def papers(
     from app.commands.papers import papers as run
 
     run(format, newest)
+
+
+@app.command()
+def explain(
+    paper: Annotated[str, typer.Argument(metavar="PAPER", help="An arXiv id, a link or a DOI.")],
+    profile: Profile,
+    json: Json = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show the smallest contributions too.")] = False,
+) -> None:
+    """Show why a paper has its score in a profile: contributions that sum to it."""
+    from app.commands.explaining import explain as run
+
+    run(paper, profile, as_json=json, everything=everything)
+
+
+@app.command()
+def preview(
+    profile: Profile,
+    set_: Annotated[
+        list[str],
+        typer.Option("--set", help="An edit: 'term:KV cache=2', 'mute:author:NAME', 'per-day=10', …"),
+    ] = [],  # noqa: B006
+    drop: Annotated[list[str], typer.Option(help="Take an entry out: 'category:cs.LG', 'term:…'.")] = [],  # noqa: B006
+    days: Annotated[int, typer.Option(min=1, max=60, help="So many announcement days back.")] = 7,
+    json: Json = False,
+) -> None:
+    """Show last week's digest, and how an edit of the profile would change it. Nothing is stored."""
+    from app.commands.previewing import preview as run
+
+    run(profile, set_, drop, days, as_json=json)
 
 
 @app.command()

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 
 from db import paper_store
+from db.session import Session
 from jobs import learning
 from jobs.alerts.digest import Item
 from jobs.reasons import explained_items
 from jobs.service import Service
+from profiles.edits import Wanted
+from profiles.profile import Profile
 from recommender import select
 from recommender.interest import Examples, Interests, Judged
+from recommender.paper import Paper
 from recommender.ranking import DEFAULT, RANKERS
+from recommender.select import Choice
+from recommender.vectors import Edition, Matrix
 
 # As many papers as a busy week of all arXiv; what is older than the newest so many is not previewed.
 _AT_MOST = 10_000
@@ -29,6 +36,34 @@ class Preview:
     last: date | None
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A paper that both previews hold, with its place in each, from 1; ``places`` up are positive."""
+
+    item: Item
+    before: int
+    after: int
+
+    @property
+    def places(self) -> int:
+        """How far it rises; negative where it sinks."""
+        return self.before - self.after
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """The same days before and after an edit: what comes in, what drops out, and what stays or moves.
+
+    ``came`` and ``stayed`` are in the order of ``after``, ``left`` is in that of ``before``.
+    """
+
+    before: Preview
+    after: Preview
+    came: tuple[Item, ...]
+    left: tuple[Item, ...]
+    stayed: tuple[Move, ...]
+
+
 def preview(
     service: Service,
     interests: Interests,
@@ -42,31 +77,97 @@ def preview(
     ``examples`` are judged papers beside the seed papers that ``interests`` name.
     """
     with service.database.reading() as session:
-        found = paper_store.recent(session, days=days, at_most=_AT_MOST)
-        seeds = paper_store.by_keys(session, interests.seeds)
-        edition = learning.edition(service, session)
-    judged = [*examples, *(Judged(seeds[key].paper, "seed") for key in interests.seeds if key in seeds)]
-    papers = [s.paper for s in found]
-    shown = sorted({p.announced for p in papers if p.announced})
-    if not papers or not interests:
-        return Preview((), (), len(papers), shown[0] if shown else None, shown[-1] if shown else None)
-    wide = edition.extended(papers, [interests])
-    X = wide.transform(papers)
-    weights = RANKERS[DEFAULT].learn(edition, interests, judged)
-    scores = weights.on(wide).scores(X)
-    seen = frozenset(j.paper.id for j in judged)
-    chosen = select.choose(
-        papers,
-        scores,
-        limit=per_day * max(1, len(shown)),
-        mutes=interests.mutes,
-        seen=seen,
-        X=X[:, wide.text_columns],
+        return _previews(service, session, [Wanted(interests, per_day)], days, examples)[0]
+
+
+def what_if(service: Service, profile: Profile, after: Wanted, now: datetime, *, days: int = 7) -> WhatIf:
+    """What the latest ``days`` announcement days would have brought the profile as it is, and as ``after``.
+
+    What its reader rated counts in both; rated papers are in neither.
+    """
+    before = Wanted(profile.interests, profile.per_day)
+    with service.database.reading() as session:
+        rated = [j for j in learning.examples(session, [profile], now)[profile.id] if j.opinion != "seed"]
+        asked = [before] if after == before else [before, after]
+        found = _previews(service, session, asked, days, rated)
+    return compared(found[0], found[-1])
+
+
+def compared(before: Preview, after: Preview) -> WhatIf:
+    """What differs between two previews of the same days."""
+    was = {item.paper.id: place for place, item in enumerate(before.items, start=1)}
+    now = {item.paper.id for item in after.items}
+    return WhatIf(
+        before,
+        after,
+        tuple(item for item in after.items if item.paper.id not in was),
+        tuple(item for item in before.items if item.paper.id not in now),
+        tuple(
+            Move(item, was[item.paper.id], place)
+            for place, item in enumerate(after.items, start=1)
+            if item.paper.id in was
+        ),
     )
-    best = [papers[c.paper] for c in chosen.chosen]
-    near = [papers[c.paper] for c in chosen.near]
-    items = explained_items(edition, weights, best, interests, judged, [c.strength for c in chosen.chosen])
-    close = explained_items(edition, weights, near, interests, judged, ["near"] * len(near))
-    return Preview(
-        tuple(items), tuple(close), len(papers), shown[0] if shown else None, shown[-1] if shown else None
-    )
+
+
+def _previews(
+    service: Service, session: Session, asked: Sequence[Wanted], days: int, rated: Examples
+) -> list[Preview]:
+    """One preview for each of the interests asked about; the papers are read and made vectors once."""
+    papers = [s.paper for s in paper_store.recent(session, days=days, at_most=_AT_MOST)]
+    seeds = paper_store.by_keys(session, {key for wanted in asked for key in wanted.interests.seeds})
+    fitted = learning.edition(service, session)
+    week = _Week.of(papers, fitted, [wanted.interests for wanted in asked])
+    known = {j.paper.id for j in rated}
+    found = []
+    for wanted in asked:
+        named = [seeds[key].paper for key in wanted.interests.seeds if key in seeds]
+        judged = [*rated, *(Judged(paper, "seed") for paper in named if paper.id not in known)]
+        found.append(week.preview(fitted, wanted, judged))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Week:
+    """The papers of the days on hand as vectors of ``edition``, which has a column for all that is asked."""
+
+    papers: Sequence[Paper]
+    edition: Edition
+    X: Matrix
+    dates: Sequence[date]
+
+    @classmethod
+    def of(cls, papers: Sequence[Paper], fitted: Edition, interests: Sequence[Interests]) -> _Week:
+        wide = fitted.extended(papers, interests)
+        return cls(papers, wide, wide.transform(papers), sorted({p.announced for p in papers if p.announced}))
+
+    def preview(self, fitted: Edition, wanted: Wanted, judged: Examples) -> Preview:
+        """What these interests would have brought. Nothing states or shows an interest: nothing comes."""
+        interests = wanted.interests
+        if not self.papers or not (interests or judged):
+            return self._made([], [])
+        weights = RANKERS[DEFAULT].learn(fitted, interests, judged)
+        chosen = select.choose(
+            self.papers,
+            weights.on(self.edition).scores(self.X),
+            limit=wanted.per_day * max(1, len(self.dates)),
+            mutes=interests.mutes,
+            seen=frozenset(j.paper.id for j in judged),
+            X=self.X[:, self.edition.text_columns],
+        )
+
+        def items(choices: Sequence[Choice], near: bool) -> list[Item]:
+            shown = explained_items(
+                fitted, weights, [self.papers[c.paper] for c in choices], interests, judged,
+                ["near" if near else c.strength for c in choices],
+            )  # fmt: skip
+            return [
+                replace(item, similar=tuple(self.papers[at] for at in choice.similar))
+                for item, choice in zip(shown, choices, strict=True)
+            ]
+
+        return self._made(items(chosen.chosen, False), items(chosen.near, True))
+
+    def _made(self, items: Sequence[Item], near: Sequence[Item]) -> Preview:
+        first, last = (self.dates[0], self.dates[-1]) if self.dates else (None, None)
+        return Preview(tuple(items), tuple(near), len(self.papers), first, last)
