@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -97,6 +98,20 @@ def preview(
     from app.commands.previewing import preview as run
 
     run(profile, set_, drop, days, as_json=json)
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Option(help="A TREC run: query Q0 paper rank score tag.")],
+    qrels: Annotated[Path, typer.Option(help="TREC qrels: query 0 paper grade.")],
+    against: Annotated[Path | None, typer.Option(help="A second run to compare with.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    json: Json = False,
+) -> None:
+    """Measure a ranking: nDCG, MRR, MAP, AUC, recall, and by paired bootstrap whether two runs differ."""
+    from app.commands.evaluating import evaluate_files
+
+    evaluate_files(run, qrels, against, seed, as_json=json)
 
 
 @app.command()
