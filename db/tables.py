@@ -324,3 +324,36 @@ class DigestRow(Base):
     queued_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
     last_error: Mapped[str] = mapped_column(Text)
+
+
+class RelayRow(Base):
+    """How the way out for mail has been doing; one row, whatever the number of processes."""
+
+    __tablename__ = "relay"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    # Faults of the server in a row, over all runs, and pauses in a row; both 0 once a mail has gone through.
+    faults: Mapped[int]
+    pauses: Mapped[int]
+    paused_at: Mapped[datetime | None]
+    resume_at: Mapped[datetime | None]
+    error: Mapped[str] = mapped_column(Text)
+
+
+class BounceRow(Base):
+    """A delivery report that came back, kept so that it counts once however often it is read."""
+
+    __tablename__ = "bounce"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    # SHA-256 of the report's bytes, in hexadecimal.
+    mark: Mapped[str] = mapped_column(String(64), unique=True)
+    # NULL where the report is about nobody known here.
+    subscriber_id: Mapped[int | None] = mapped_column(
+        ForeignKey("subscriber.id", ondelete="CASCADE"), index=True
+    )
+    at: Mapped[datetime]
+    # hard | soft | other
+    kind: Mapped[str] = mapped_column(String(16))
+    status: Mapped[str] = mapped_column(String(16))
+    why: Mapped[str] = mapped_column(Text)
