@@ -15,6 +15,7 @@ from jobs import learning, receipts
 from jobs.service import Service
 from profiles.profile import Profile
 from recommender import select
+from recommender.dial import ENOUGH_DAYS, Recent
 from recommender.select import Choice
 from recommender.vectors import Matrix
 from recommender.weights import score_all
@@ -25,8 +26,8 @@ _SHARD = 1_000
 _DAYS = 7
 _HISTORY = timedelta(days=30)
 _TODAY = timedelta(hours=20)
-# The dial learns its cut from a week of matches; before that, the best of each day are chosen.
-_ENOUGH_DAYS = 5
+# A new profile's scores are measured against so many of the latest papers, until it has scores of its own.
+_REFERENCE = 1_000
 # So many of a batch's best scores are remembered; the dial goes up to 100 a day, and most want five.
 _TOP = 64
 
@@ -109,27 +110,31 @@ def _match_shard(
         todo = [(p, revision) for p, revision in shard if p.id not in done]
         weights, learned = learning.weights(service, session, todo, now)
         past = alert_store.recent_matches(session, [p.id for p, _ in todo], now - _HISTORY)
+        history = {p.id: recent_scores(past.get(p.id, [])) for p, _ in todo}
+        young = any(h.days < ENOUGH_DAYS for h in history.values())
+        others = paper_store.recent(session, days=_DAYS, at_most=_REFERENCE) if young else []
         edition = learning.edition(service, session)
     if not papers or not todo:
         return 0
-    texts = [s.paper for s in papers]
+    batch = {s.number for s in papers}
+    reference = [s for s in others if s.number not in batch]
+    texts = [s.paper for s in (*papers, *reference)]
     edition = edition.extended(texts, [p.interests for p, _ in todo])
     X = edition.transform(texts)
-    scores = score_all(X, [weights[p.id].on(edition) for p, _ in todo])
-    words = X[:, edition.text_columns]
-    matches = [
-        _match(
-            profile,
-            Scored(papers, scores[:, column].astype(np.float64), words),
-            past.get(profile.id, []),
-            now,
-        )
-        for column, (profile, _) in enumerate(todo)
-    ]
+    scores = score_all(X, [weights[p.id].on(edition) for p, _ in todo]).astype(np.float64)
+    words = X[: len(papers), edition.text_columns]
+    matches = []
+    for column, (profile, _) in enumerate(todo):
+        own, beside = scores[: len(papers), column], scores[len(papers) :, column]
+        known = history[profile.id]
+        if known.days < ENOUGH_DAYS:
+            known = known.with_reference([*own, *beside])
+        today = sum(len(m.chosen) for m in past.get(profile.id, []) if now - m.made_at < _TODAY)
+        matches.append(_match(profile, Scored(papers, own, words), known, today, now))
     with service.database.writing() as session:
         model_store.keep_models(session, learned, now)
         alert_store.add_matches(session, [replace(m, batch_id=batch_id) for m in matches])
-        mailed = [m.profile_id for m in matches if m.chosen]
+        mailed = {m.profile_id for m in matches if m.chosen}
         at_once = [p.id for p, _ in todo if p.delivery.frequency == "announced" and p.id in mailed]
         subscriber_store.announce(session, at_once, now)
     return sum(len(m.chosen) for m in matches)
@@ -144,54 +149,36 @@ class Scored:
     words: Matrix
 
 
-def _match(profile: Profile, batch: Scored, past: Sequence[Match], now: datetime) -> Match:
-    """What the profile gets of the batch: about ``per_day`` for each day that it spans, above the cut of its
-    recent scores, what it already had today counted in."""
+def _match(profile: Profile, batch: Scored, known: Recent, today: int, now: datetime) -> Match:
+    """What the profile gets of the batch: about ``per_day`` for each day that it spans, less the ``today`` that
+    it already had, above the cut of its ``known`` scores."""
     days = max(1, len({s.paper.announced for s in batch.papers}))
-    today = sum(len(m.chosen) for m in past if now - m.made_at < _TODAY)
-    history = Recent.of(past)
+    seeds = frozenset(profile.interests.seeds)
+    # A seed is the reader's own example: it would set a mark that no new paper reaches.
+    own = np.array([s.paper.id in seeds for s in batch.papers], dtype=bool)
+    if own.any():
+        known = Recent.of(np.setdiff1d(known.top, batch.scores[own]), known.papers, known.days)
     picked = select.choose(
         [s.paper for s in batch.papers],
         batch.scores,
         limit=max(1, profile.per_day * days - today),
         mutes=profile.interests.mutes,
-        seen=frozenset(profile.interests.seeds),
-        cut=history.cut(profile.per_day),
+        seen=seeds,
+        cut=known.cut(profile.per_day),
         X=batch.words,
-        history=history.scores if past else None,
+        history=known.scores,
     )
-    top = np.sort(batch.scores[batch.scores > 0])[::-1][:_TOP]
+    top = np.sort(batch.scores[(batch.scores > 0) & ~own])[::-1][:_TOP]
     return Match(
         profile.id, 0, now, len(batch.papers), tuple(_pick(batch, c) for c in picked.chosen),
         tuple(_pick(batch, c) for c in picked.near), tuple(top.tolist()),
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Recent:
-    """A profile's scores of the last weeks: the ``top`` ones of each batch, best first, and the number of
-    papers and of days that they are from."""
-
-    top: NDArray[np.float64]
-    papers: int
-    days: int
-
-    @classmethod
-    def of(cls, past: Sequence[Match]) -> Recent:
-        """The scores in these matches."""
-        top = np.sort(np.array([score for m in past for score in m.scores]))[::-1]
-        return cls(top, sum(m.ranked for m in past), len({m.made_at.date() for m in past}))
-
-    def cut(self, per_day: int) -> float | None:
-        """The score that about ``per_day`` papers a day reached; None while too little is known."""
-        if self.days < _ENOUGH_DAYS:
-            return None
-        return select.cut_for(per_day, self.top, self.days)
-
-    @property
-    def scores(self) -> NDArray[np.float64]:
-        """All scores, those below the top ones standing as 0."""
-        return np.concatenate([self.top, np.zeros(max(0, self.papers - len(self.top)))])
+def recent_scores(past: Sequence[Match]) -> Recent:
+    """The scores that these matches remember."""
+    scores = [score for m in past for score in m.scores]
+    return Recent.of(scores, sum(m.ranked for m in past), len({m.made_at.date() for m in past}))
 
 
 def _pick(batch: Scored, choice: Choice) -> Pick:

@@ -8,7 +8,7 @@ from datetime import datetime
 from db import alert_store, paper_store
 from db.records import Stored
 from jobs.alerts.digest import Item
-from jobs.match import Recent
+from jobs.match import recent_scores
 from jobs.reasons import Reasons
 from jobs.service import Service
 from profiles.profile import Profile
@@ -51,5 +51,5 @@ def explained(service: Service, profile: Profile, key: str, now: datetime) -> It
     if found is None:
         return None
     with service.database.reading() as session:
-        recent = Recent.of(alert_store.matches_of(session, profile.id))
+        recent = recent_scores(alert_store.matches_of(session, profile.id))
         return Reasons(service, session, profile, now).item(found.paper, recent.scores)
