@@ -13,7 +13,7 @@ from db.merging import Change, best_key, merged, same_work, title_key
 from db.paper_rows import COLUMNS, stored, values
 from db.records import Revision, Stored
 from db.session import insert_or
-from db.tables import AliasRow, PaperRow, RevisionRow, SightingRow, SourceRow
+from db.tables import AliasRow, FeedbackRow, PaperRow, RevisionRow, SightingRow, SourceRow
 from recommender.paper import Paper, abs_url
 
 # SQLite takes at most 32,766 parameters a statement; PostgreSQL's planner likes lists of this size.
@@ -284,6 +284,45 @@ def recent(session: Session, *, days: int, at_most: int) -> list[Stored]:
 def count(session: Session) -> int:
     """How many papers are stored."""
     return session.scalar(select(func.count()).select_from(PaperRow)) or 0
+
+
+def known(session: Session, keys: Sequence[str]) -> set[str]:
+    """Those of these keys that lead to a stored paper."""
+    found: set[str] = set()
+    for start in range(0, len(keys), _CHUNK):
+        part = keys[start : start + _CHUNK]
+        found.update(session.scalars(select(PaperRow.key).where(PaperRow.key.in_(part))))
+        found.update(session.scalars(select(AliasRow.key).where(AliasRow.key.in_(part))))
+    return found
+
+
+def withdraw(session: Session, keys: Sequence[str]) -> None:
+    """Mark papers as withdrawn that their archive says it deleted; those not stored are passed over."""
+    for start in range(0, len(keys), _CHUNK):
+        gone = PaperRow.key.in_(keys[start : start + _CHUNK])
+        session.execute(update(PaperRow).where(gone).values(withdrawn=True))
+        session.execute(update(PaperRow).where(gone, PaperRow.batch_id.is_(None)).values(news=False))
+
+
+def revised_since_kept(session: Session, profile_id: int, since: datetime) -> list[Stored]:
+    """Papers that this profile keeps (its latest opinion is a like or a save) of which a newer version came
+    after ``since``; the latest first."""
+    latest = (
+        select(FeedbackRow.paper_id, FeedbackRow.opinion)
+        .where(FeedbackRow.profile_id == profile_id, FeedbackRow.opinion != "open")
+        .order_by(FeedbackRow.at, FeedbackRow.id)
+    )
+    opinions = {row.paper_id: row.opinion for row in session.execute(latest)}
+    kept = [number for number, opinion in opinions.items() if opinion in ("like", "save")]
+    changed: dict[int, datetime] = {}
+    for start in range(0, len(kept), _CHUNK):
+        query = select(RevisionRow.paper_id, func.max(RevisionRow.replaced_at).label("at")).where(
+            RevisionRow.paper_id.in_(kept[start : start + _CHUNK]), RevisionRow.replaced_at > since
+        )
+        for row in session.execute(query.group_by(RevisionRow.paper_id)):
+            changed[row.paper_id] = row.at
+    found = by_numbers(session, changed)
+    return sorted(found.values(), key=lambda s: (-changed[s.number].timestamp(), s.number))
 
 
 def revisions(session: Session, number: int) -> list[Revision]:

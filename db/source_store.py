@@ -101,13 +101,14 @@ def claim(session: Session, source: Source, now: datetime) -> bool:
     return rows_changed(session, update(SourceRow).where(*unclaimed).values(next_check_at=now + _CLAIM)) == 1
 
 
-def succeeded(
+def settle(
     session: Session, source: Source, now: datetime, *, cursor: dict[str, Any], batch: date | None = None,
-    validators: tuple[str, str] | None = None, next_check_at: datetime | None = None,
+    validators: tuple[str, str] | None = None, next_check_at: datetime | None = None, error: str = "",
 ) -> None:  # fmt: skip
-    """Record a good check. The next one is due at ``next_check_at``, else after the source's own interval.
+    """Record a check that came to its end, good or with an ``error`` although some of it worked.
 
-    ``validators`` are the server's ETag and Last-Modified; None keeps those that are known.
+    The next one is due at ``next_check_at``, else after the source's own interval. ``validators`` are the
+    server's ETag and Last-Modified; None keeps those that are known.
     """
     etag, last_modified = validators if validators is not None else (source.etag, source.last_modified)
     session.execute(
@@ -115,25 +116,20 @@ def succeeded(
         .where(SourceRow.id == source.id)
         .values(
             next_check_at=next_check_at or now + timedelta(minutes=source.every_minutes), cursor=cursor,
-            last_batch=batch or source.last_batch, last_success_at=now, last_error="", failures=0,
-            etag=etag, last_modified=last_modified,
+            last_batch=max(filter(None, (batch, source.last_batch)), default=None), etag=etag,
+            last_modified=last_modified, last_success_at=source.last_success_at if error else now,
+            last_error=error, failures=source.failures + 1 if error else 0,
         )
     )  # fmt: skip
 
 
-def failed(
-    session: Session, source: Source, now: datetime, error: str, *, next_try: datetime | None = None
-) -> datetime:
-    """Record a failed check; returns when the next try is due: doubling from a minute up to a day, unless
-    ``next_try`` says otherwise."""
-    failures = source.failures + 1
-    next_try = next_try or now + min(timedelta(minutes=2 ** min(failures, 12) / 2), timedelta(days=1))
+def failed(session: Session, source: Source, error: str, next_try: datetime) -> None:
+    """Record a check that failed, and when it is tried again."""
     session.execute(
         update(SourceRow)
         .where(SourceRow.id == source.id)
-        .values(next_check_at=next_try, last_error=error, failures=failures)
+        .values(next_check_at=next_try, last_error=error, failures=source.failures + 1)
     )
-    return next_try
 
 
 def remember(session: Session, source: Source, cursor: dict[str, Any]) -> None:

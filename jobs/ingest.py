@@ -1,156 +1,172 @@
-"""From a location to stored papers: read, recognise, parse, merge, and a receipt for each."""
+"""What is given by hand, and what is due: each location becomes stored papers and a receipt."""
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
+from typing import Final
 
-from db import paper_store, source_store
+import structlog
+
+from db import source_store
 from db.records import Receipt, Source
-from db.session import Database
+from jobs import files, rhythm
+from jobs.checks import arxiv, feed, folder, oai
+from jobs.checks.checked import Checked
+from jobs.checks.pages import next_address
+from jobs.files import Progress, no_progress
 from jobs.service import Service
-from jobs.sources import formats
-from jobs.sources.parsed import Parsed, SourceError
+from jobs.sources import formats, snapshot
+from jobs.sources.fetch import FetchError
+from jobs.sources.parsed import SourceError
+from jobs.storing import store
 
-# A digest of a year has a few MB; what is larger is no digest. Snapshots are streamed instead.
-MAX_BYTES = 256 * 1024 * 1024
+log = structlog.get_logger()
+
+# One line a kind of source.
+CHECKS: Final[dict[str, Callable[[Service, Source, datetime], Checked]]] = {
+    "folder": folder.check,
+    "feed": feed.check,
+    "arxiv": arxiv.check,
+    "oai": oai.check,
+}
+# A harvest given by hand; arXiv's whole archive has fewer pages.
+_MOST_PAGES = 10_000
 
 
 def ingest_locations(
-    service: Service, locations: Sequence[str], now: datetime, run: str, *, archive: bool = False
-) -> Iterator[Receipt]:
-    """Ingest files, folders and globs given by hand; a receipt for each file, as soon as it is stored.
+    service: Service, locations: Sequence[str], now: datetime, run: str, *, archive: bool = False,
+    progress: Progress = no_progress,
+) -> Iterator[Receipt]:  # fmt: skip
+    """Ingest files, folders, globs, addresses and ``-`` given by hand; a receipt for each, once it is stored.
 
-    Every file is a source of its own, so that a paper shown by two files is known to be in both.
-    With ``archive`` the papers are kept, but no reader is told of them.
+    Every file is a source of its own, so that a paper shown by two files is known to be in both. With
+    ``archive`` the papers are kept, but no reader is told of them; so are those of an arXiv snapshot.
     """
     for location in locations:
-        for path in _files(location):
-            with service.database.writing() as session:
-                source = source_store.add(
-                    session,
-                    name=path.name,
-                    kind="file",
-                    location=str(path.absolute()),
-                    every_minutes=0,
-                    now=None,
+        if location == "-":
+            yield _by_hand(service, "standard input", location, now, run, _read_stdin, archive, progress)
+        elif location.startswith(("http://", "https://")):
+            yield _by_hand(service, location, location, now, run, _read_address, archive, progress)
+        else:
+            for path in files.named(location):
+                with service.database.writing() as session:
+                    source = source_store.add(
+                        session, name=path.name, kind="file", location=str(path.absolute()), every_minutes=0,
+                        now=None,
+                    )  # fmt: skip
+                receipt = files.ingest(
+                    service.database, source, path, now, archive=archive, progress=progress
                 )
-            receipt = _ingest_file(service.database, source, path, now, archive=archive)
-            yield _recorded(service.database, run, replace(receipt, location=str(path)))
+                yield _recorded(service, run, receipt)
+
+
+Reader = Callable[[Service, Source, Receipt, datetime, bool, Progress], Receipt]
+
+
+def _by_hand(
+    service: Service, name: str, location: str, now: datetime, run: str, read: Reader, archive: bool,
+    progress: Progress,
+) -> Receipt:  # fmt: skip
+    with service.database.writing() as session:
+        source = source_store.add(
+            session, name=name, kind="file", location=location, every_minutes=0, now=None
+        )
+    start = Receipt(source.id, now, location)
+    try:
+        receipt = read(service, source, start, now, archive, progress)
+    except (SourceError, FetchError) as error:
+        receipt = replace(start, error=str(error), outcome="error")
+    return _recorded(service, run, receipt)
+
+
+def _read_stdin(
+    service: Service, source: Source, start: Receipt, now: datetime, archive: bool, progress: Progress
+) -> Receipt:
+    stream = sys.stdin.buffer
+    return files.ingest_stream(
+        service.database, source, stream, start, now, archive=archive, progress=progress
+    )
+
+
+def _read_address(
+    service: Service, source: Source, start: Receipt, now: datetime, archive: bool, progress: Progress
+) -> Receipt:
+    """Every page of what is at an address."""
+    receipt, address = start, start.location
+    for _ in range(_MOST_PAGES):
+        body = service.fetcher.get(address).body
+        format = formats.recognise(body)
+        kept = archive or format.NAME == snapshot.NAME
+        parsed = format.parse(body)
+        receipt = store(service.database, source, parsed, receipt, now, archive=kept)
+        progress(start.location, receipt.received)
+        address = next_address(start.location, parsed)
+        if not address:
+            break
+    return receipt
 
 
 def check_due(service: Service, now: datetime, run: str) -> list[Receipt]:
     """Check every source whose time has come. One that fails is tried again later and stops no other."""
     with service.database.reading() as session:
         due = source_store.due(session, now)
-    receipts = []
+    receipts: list[Receipt] = []
     for source in due:
         with service.database.writing() as session:
             claimed = source_store.claim(session, source, now)
         if claimed:
-            receipts += [
-                _recorded(service.database, run, r) for r in _check_folder(service.database, source, now)
-            ]
+            receipts += check_source(service, source, now, run)
     return receipts
 
 
-def _check_folder(database: Database, source: Source, now: datetime) -> list[Receipt]:
-    """Ingest what is new or changed in a watched folder since the last check."""
-    folder = Path(source.location)
-    if not folder.is_dir():
-        error = f"{folder} is not a folder that can be read"
-        with database.writing() as session:
-            again = source_store.failed(session, source, now, error)
-        wait = f"{error}; next try {again:%Y-%m-%d %H:%M} UTC; create it, or remove the source"
-        return [Receipt(source.id, now, source.location, error=wait)]
-    states = {str(path.relative_to(folder)): _state(path) for path in _inside(folder)}
-    changed = [name for name, state in states.items() if source.cursor.get(name) != state]
-    receipts = [_ingest_file(database, source, folder / name, now) for name in changed]
-    if not changed:
-        receipts = [Receipt(source.id, now, source.location, note=f"nothing new in {len(states)} files")]
-    days = [r.batch for r in receipts if r.batch]
-    with database.writing() as session:
-        source_store.succeeded(session, source, now, cursor=states, batch=max(days, default=None))
-    return receipts
-
-
-def _ingest_file(
-    database: Database, source: Source, path: Path, now: datetime, *, archive: bool = False
-) -> Receipt:
-    start = Receipt(source.id, now, str(path))
+def check_source(service: Service, source: Source, now: datetime, run: str) -> list[Receipt]:
+    """Check one source now, due or not, and record what came of it and when it is asked next."""
     try:
-        parsed = formats.parse(_read(path))
-    except SourceError as exc:
-        return replace(start, error=str(exc))
-    return store(database, source, parsed, start, now, archive=archive)
+        checked = CHECKS[source.kind](service, source, now)
+    except (FetchError, SourceError) as error:
+        return _failed(service, source, now, run, error)
+    except Exception as error:
+        # One source's surprise must not keep the others from being checked; it is logged in full.
+        log.exception("a check failed in an unexpected way", source=source.name, run=run)
+        return _failed(service, source, now, run, error)
+    with service.database.writing() as session:
+        source_store.settle(
+            session, source, now, cursor=checked.cursor, batch=checked.batch, validators=checked.validators,
+            next_check_at=checked.next_check_at, error=checked.error,
+        )  # fmt: skip
+        receipts = [_with_next_try(r, checked.next_check_at) for r in checked.receipts]
+        source_store.record(session, run, receipts)
+    return receipts
 
 
-def store(
-    database: Database,
-    source: Source,
-    parsed: Parsed,
-    start: Receipt,
-    now: datetime,
-    *,
-    archive: bool = False,
-) -> Receipt:
-    """Merge what was parsed, in one transaction, and say what came of it."""
-    with database.writing() as session:
-        counts = paper_store.merge(
-            session, parsed.papers, source.id, now, batch=parsed.batch, archive=archive
-        )
-    day = parsed.batch or max((p.announced for p in parsed.papers if p.announced), default=None)
-    return replace(
-        start, format=parsed.format, batch=day, received=len(parsed.papers), new=counts.new,
-        updated=counts.updated, merged=counts.merged,
-        rejected=tuple((r.where, r.why) for r in parsed.rejected), note=parsed.note,
-    )  # fmt: skip
+def _failed(service: Service, source: Source, now: datetime, run: str, error: Exception) -> list[Receipt]:
+    not_before = error.retry_after if isinstance(error, FetchError) else None
+    said = str(error) if isinstance(error, FetchError | SourceError) else f"{type(error).__name__}: {error}"
+    at = rhythm.after_failure(source.failures, now, service.jitter(), not_before=not_before)
+    receipt = Receipt(source.id, now, source.location, error=said, outcome="error")
+    receipt = _with_next_try(receipt, at)
+    with service.database.writing() as session:
+        source_store.failed(session, source, said, at)
+        source_store.record(session, run, [receipt])
+    return [receipt]
 
 
-def _recorded(database: Database, run: str, receipt: Receipt) -> Receipt:
-    if receipt.source_id:
-        with database.writing() as session:
-            source_store.record(session, run, [receipt])
+def _with_next_try(receipt: Receipt, at: datetime | None) -> Receipt:
+    """The receipt of what is still awaited, with when it is asked for again."""
+    if at is None:
+        return receipt
+    again = f"; next try {at:%Y-%m-%d %H:%M} UTC"
+    if receipt.error:
+        return replace(receipt, error=receipt.error.rstrip(".") + again)
+    if receipt.outcome in ("stale", "not yet", "holiday"):
+        return replace(receipt, note=receipt.note + again)
     return receipt
 
 
-def _read(path: Path) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise SourceError(f"{path} has {size:,} bytes; at most {MAX_BYTES:,} are read: split it")
-        return path.read_bytes()
-    except OSError as exc:
-        raise SourceError(f"{path} could not be read: {exc.strerror or exc}") from exc
-
-
-def _files(location: str) -> Iterator[Path]:
-    """The files that a location means; the path itself where it is missing, so that the error names it."""
-    path = Path(location)
-    if path.is_dir():
-        yield from _inside(path)
-    elif path.exists() or not glob.has_magic(location):
-        yield path
-    else:
-        found = [Path(name) for name in sorted(glob.glob(location, recursive=True))]  # noqa: PTH207  # absolute globs
-        yield from [inner for p in found for inner in (_inside(p) if p.is_dir() else [p])] or [path]
-
-
-def _inside(folder: Path) -> list[Path]:
-    """Every file below a folder, by name; hidden ones, editors' and half-written ones are left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.suffix not in {".part", ".tmp", ".swp"}
-        and not path.name.endswith("~")
-    )
-
-
-def _state(path: Path) -> list[int]:
-    status = path.stat()
-    return [status.st_mtime_ns, status.st_size]
+def _recorded(service: Service, run: str, receipt: Receipt) -> Receipt:
+    with service.database.writing() as session:
+        source_store.record(session, run, [receipt])
+    return receipt

@@ -11,6 +11,7 @@ from db.session import Database
 from jobs.alerts.links import Links
 from jobs.alerts.mail import Sender
 from jobs.alerts.smtp import Outcome
+from jobs.sources.fetch import Fetched, FetchError, Validators
 
 if TYPE_CHECKING:
     # Loading it takes scikit-learn, which the web process does without until a page ranks something.
@@ -26,11 +27,38 @@ class Mailer(Protocol):
         """Hand over one mail and say what became of it; raises nothing for faults of server or network."""
 
 
+_NONE = Validators()
+
+
+class Getter(Protocol):
+    """The way out for requests: `jobs.sources.fetch.Fetcher`."""
+
+    def get(self, url: str, validators: Validators = _NONE) -> Fetched:
+        """Fetch an address; whatever fails is a `FetchError`."""
+
+
+class Offline:
+    """For a service that fetches nothing."""
+
+    def get(self, url: str, validators: Validators = _NONE) -> Fetched:  # noqa: ARG002
+        """Refuse with a `FetchError`."""
+        raise FetchError(f"{url}: this service was built without a fetcher; nothing is fetched")
+
+
+@dataclass(frozen=True, slots=True)
+class ArxivAddresses:
+    """Where arXiv's feeds and its OAI-PMH archive are."""
+
+    feeds: str = "https://rss.arxiv.org/rss"
+    oai: str = "https://oaipmh.arxiv.org/oai"
+
+
 @dataclass(slots=True)
 class Service:
-    """The database, the addresses, the way out for mail, and the edition that is loaded.
+    """The database, the addresses, the ways out for mail and requests, and the edition that is loaded.
 
-    ``mailer`` opens the way out; its connections are closed when the context ends.
+    ``mailer`` opens the way out for mail; its connections are closed when the context ends. ``jitter`` draws
+    from [0, 1), so that not all installations ask a server at the same moment.
     """
 
     database: Database
@@ -38,3 +66,6 @@ class Service:
     sender: Sender
     mailer: Callable[[], AbstractAsyncContextManager[Mailer]]
     edition: Edition | None = field(default=None)
+    fetcher: Getter = field(default_factory=Offline)
+    arxiv: ArxivAddresses = ArxivAddresses()
+    jitter: Callable[[], float] = lambda: 0.0

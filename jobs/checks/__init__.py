@@ -1,0 +1,1 @@
+"""One module a kind of source: ask it, judge what it says, store what is new."""
