@@ -150,8 +150,8 @@ class Scored:
 
 
 def _match(profile: Profile, batch: Scored, known: Recent, today: int, now: datetime) -> Match:
-    """What the profile gets of the batch: about ``per_day`` for each day that it spans, less the ``today`` that
-    it already had, above the cut of its ``known`` scores."""
+    """What the profile gets of the batch: about ``per_day`` for each day that it spans, less what it had
+    ``today``, above the cut of its ``known`` scores."""
     days = max(1, len({s.paper.announced for s in batch.papers}))
     seeds = frozenset(profile.interests.seeds)
     # A seed is the reader's own example: it would set a mark that no new paper reaches.

@@ -18,7 +18,7 @@ WORTHWHILE = 0.25
 and right, rather than as many as the dial allows."""
 
 NOISE = 0.02
-"""Weights have length one, so a score is about a cosine: under this, paper and profile share a common word."""
+"""Weights have length one, so a score is about a cosine: under this, paper and profile share a stray word."""
 
 
 @dataclass(frozen=True, slots=True)
