@@ -101,6 +101,18 @@ def preview(
 
 
 @app.command()
+def backtest(
+    profile: Profile,
+    at_most: Annotated[int, typer.Option(min=1, help="Try the newest so many liked papers.")] = 100,
+    json: Json = False,
+) -> None:
+    """Show how many of the liked and saved papers would have been found by what was known before them."""
+    from app.commands.backtesting import backtest as run
+
+    run(profile, at_most, as_json=json)
+
+
+@app.command()
 def evaluate(
     run: Annotated[Path, typer.Option(help="A TREC run: query Q0 paper rank score tag.")],
     qrels: Annotated[Path, typer.Option(help="TREC qrels: query 0 paper grade.")],
