@@ -21,7 +21,6 @@ from recommender.paper import Paper, abs_url, arxiv_id, doi
 
 NAME = "arxiv-mail"
 
-_RULE = re.compile(r"(?:-{20,}|(?:%[-%]*){10,}[-%]*)\s*")
 _BLOCK_START = re.compile(r"\\\\\s*")
 _LINK = re.compile(r"\\\\ \( ?(?P<link>https?://\S{1,200})")
 _ID_LINE = re.compile(r"arXiv:\s?(?P<id>\S{1,40})(?P<rest>.{0,200})", re.IGNORECASE)
@@ -96,7 +95,8 @@ class _Block:
     line: int
     head: list[str]
     abstract: list[str]
-    link: str = ""
+    link: str
+    complete: bool
 
 
 def _body(data: bytes) -> str:
@@ -127,32 +127,45 @@ def _blocks(text: str) -> Iterator[_Block]:
     """The entries, each from its first line of two backslashes to the next rule."""
     lines: list[str] = []
     first = 1
-    for number, line in enumerate([*text.split("\n"), "-" * 78], 1):
-        if not _RULE.fullmatch(line):
+    for number, line in enumerate(text.split("\n"), 1):
+        if not _is_rule(line):
             lines.append(line)
             continue
-        start = next((i for i, each in enumerate(lines) if _BLOCK_START.fullmatch(each)), None)
-        if start is not None:
-            yield _block(first + start, lines[start + 1 :])
+        yield from _block(first, lines, ruled=True)
         lines, first = [], number + 1
+    yield from _block(first, lines, ruled=False)
 
 
-def _block(line: int, lines: list[str]) -> _Block:
+def _is_rule(line: str) -> bool:
+    """Whether the line is one of dashes and per-cent signs only, as between and below entries."""
+    bare = line.rstrip()
+    return len(bare) >= 20 and not bare.strip("-%")
+
+
+def _block(first: int, lines: list[str], *, ruled: bool) -> Iterator[_Block]:
+    """The entry among these lines, if there is one; it is complete if its link or a rule ends it."""
+    start = next((i for i, each in enumerate(lines) if _BLOCK_START.fullmatch(each)), None)
+    if start is None:
+        return
     head: list[str] = []
     abstract: list[str] = []
     current = head
-    for each in lines:
-        if link := _LINK.match(each):
-            return _Block(line, head, abstract, link["link"])
+    link = ""
+    for each in lines[start + 1 :]:
+        if found := _LINK.match(each):
+            link = found["link"]
+            break
         if _BLOCK_START.fullmatch(each) and current is head:
             current = abstract
         else:
             current.append(each)
-    return _Block(line, head, abstract)
+    yield _Block(first + start, head, abstract, link, complete=bool(link) or ruled)
 
 
 def _paper(block: _Block, day: date | None) -> Paper:
     """One entry. Raises ValueError with the reason if it is no paper."""
+    if not block.complete:
+        raise ValueError("the listing stops inside it")
     stated = next((found for found in map(_ID_LINE.match, block.head) if found), None)
     found = arxiv_id(stated["id"]) if stated else arxiv_id(block.link)
     if found is None:

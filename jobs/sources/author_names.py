@@ -20,18 +20,18 @@ _LETTERS = {
 }  # fmt: skip
 # More than one backslash is what remains of text that was escaped twice on its way.
 _ACCENT = re.compile(
-    r"\\+(?:(?P<mark>[`'^\"~=.])|(?P<command>[uvHcdbkrt])(?=[\s{\\]))\s*\{?\s*"
-    r"(?:\\+(?P<dotless>[ij])(?![A-Za-z])|(?P<letter>[^\W\d_]))(?:\s*\})?"
+    r"\\{1,4}(?:(?P<mark>[`'^\"~=.])|(?P<command>[uvHcdbkrt])(?=[\s{\\]))\s{0,2}\{?\s{0,2}"
+    r"(?:\\{1,4}(?P<dotless>[ij])(?![A-Za-z])|(?P<letter>[^\W\d_]))(?:\s?\})?"
 )
-_LETTER = re.compile(r"\\+(ss|ae|AE|oe|OE|aa|AA|dh|DH|th|TH|dj|DJ|ng|NG|o|O|l|L|i|j)(?![A-Za-z])(?:\{\}|\s)?")
+_LETTER = re.compile(r"\\{1,4}(ss|ae|AE|oe|OE|aa|AA|dh|DH|th|TH|dj|DJ|ng|NG|o|O|l|L|i|j)(?![A-Za-z])(?:\{\}|\s)?")
 _COMMAND = re.compile(r"\\+(?:[A-Za-z]+\*?\s*|(?=\W)|(?=\w))")
-_SUPERSCRIPT = re.compile(r"\$[^$]{0,40}\$|\\+textsuperscript\s*\{[^{}]{0,40}\}|\\+thanks\s*\{[^{}]{0,200}\}")
+_SUPERSCRIPT = re.compile(r"\$[^$]{0,40}\$|\\{1,4}textsuperscript\s*\{[^{}]{0,40}\}|\\{1,4}thanks\s*\{[^{}]{0,200}\}")
 
 _SEPARATOR = re.compile(r"\s*[,:]\s*(?:and\s+|&\s*)?|\s+and\s+|\s+&\s+")
 _GENERATION = re.compile(r"(?:Jr|Sr|II|III|IV|Ph\.?\s?D|M\.?D)\.?", re.IGNORECASE)
 _INITIALS = re.compile(r"(?:[^\W\d_]\.[\s-]?){1,4}|[A-Z]{1,3}")
 _ET_AL = re.compile(
-    r"\bet\.?\s*al\b\.?|\band\s+\d*\s*others\b\.?|\(?\d+ additional authors? not shown\)?", re.IGNORECASE
+    r"\bet\.?\s*al\b\.?|\band\s+\d*\s*others\b\.?|\(?\d{1,6} additional authors? not shown\)?", re.IGNORECASE
 )
 # arXiv itself writes "C.N. Pope" as "C. N. Pope", and "H.-W. Rix" as "H. -W. Rix" in some formats.
 _TIGHT_INITIAL = re.compile(r"\.(?=[^\W\d_])")
@@ -77,7 +77,7 @@ def split_authors(text: str) -> tuple[tuple[str, ...], bool]:
     text = plain_name(text)
     shortened = _ET_AL.sub(",", text)
     complete = shortened == text
-    text = _without_parentheses(shortened)
+    text = " ".join(_without_parentheses(shortened).split())
     if ";" in text:
         names = [_surname_last(part) for part in text.split(";")]
     else:

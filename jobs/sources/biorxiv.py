@@ -6,6 +6,7 @@ import re
 from datetime import date
 from typing import Any
 
+from jobs.sources.arxiv_fields import instant
 from jobs.sources.author_names import plain_name, split_authors
 from jobs.sources.markup import plain_text
 from jobs.sources.parsed import Parsed, Rejection, SourceError
@@ -94,7 +95,5 @@ def _paper(entry: Any) -> Paper:
 
 
 def _posted(stated: str) -> date | None:
-    try:
-        return date.fromisoformat(stated[:10])
-    except ValueError:
-        return None
+    moment = instant(stated[:10])
+    return moment.date() if moment else None

@@ -53,7 +53,8 @@ def paper(entry: Entry) -> Paper:
         raise ValueError(f"no title (link {entry.link[:100]!r})" if entry.link else "neither title nor link")
     authors, complete = _authors(entry.authors)
     key, version, name = identity((*entry.references, entry.link), entry.title, authors)
-    text = _MASTHEAD.sub("", entry.text, count=1)[:MAX_TEXT]
+    masthead = _MASTHEAD.match(entry.text)
+    text = entry.text[masthead.end() if masthead else 0 :][:MAX_TEXT]
     on_arxiv = key.startswith("arxiv:")
     return Paper(
         id=key,
@@ -77,7 +78,7 @@ def identity(references: Iterable[str], title: str, authors: tuple[str, ...]) ->
 
     Raises ValueError if there is neither a reference nor a title and author to know the paper by.
     """
-    given = [reference.strip() for reference in references if reference.strip()]
+    given = [reference.strip()[:2000] for reference in references if reference.strip()]
     version = next((int(found["version"]) for found in map(_PREPRINT_VERSION.search, given) if found), None)
     name = next((found for found in map(_doi, given) if found), "")
     for reference in given:

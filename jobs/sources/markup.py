@@ -29,6 +29,7 @@ _ALT_MATHS = re.compile(
 )
 _TEX = re.compile(r"<(?:mml:)?annotation\b[^<>]{0,200}>[^<>]{0,5000}</(?:mml:)?annotation>", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _BREAKS = frozenset(
     [
         "p",
@@ -69,7 +70,9 @@ def plain_text(text: str) -> str:
         text = _TAG.sub(lambda found: _replacement(found, closed), text)
     if "&" in text:
         text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
-    return " ".join(text.split())
+    text = " ".join(text.split())
+    # Feeds that are read leniently may keep what neither XML nor a database can hold.
+    return text if text.isprintable() else _CONTROL.sub("", text)
 
 
 def _replacement(found: re.Match[str], closed: set[str]) -> str:

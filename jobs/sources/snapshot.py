@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from jobs.sources.arxiv_fields import announcement_day, instant, is_withdrawn
 from jobs.sources.author_names import plain_names, split_authors
 from jobs.sources.parsed import Parsed, Rejection, SourceError
+from jobs.sources.safe_json import loads
 from recommender.paper import Paper, abs_url, paper_key
 from recommender.paper import doi as find_doi
 
@@ -58,7 +59,6 @@ def parse_lines(lines: Iterable[bytes], first_line: int = 1) -> Parsed:
     """
     papers: list[Paper] = []
     rejected: list[Rejection] = []
-    loads = json.JSONDecoder().decode
     for number, line in enumerate(lines, first_line):
         if not line or line.isspace():
             continue
