@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from jobs.service import Service
 from profiles.profile import Profile
 from profiles.request import request
 from recommender.paper import Paper
-from tests.conftest import NOW
+from tests.conftest import NOW, ROOT
 
 BASE = "http://papers.example.org"
 EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'>"
@@ -293,3 +295,11 @@ def test_a_newcomer_finds_page_feed_and_mail_on_their_own_machine(
     assert "On this machine" in page and f"/feeds/{profile.feed_token}.rss" in page
     mine = re.search(r'href="(/preferences/[^"]+)">ranked page', page)
     assert mine is not None and "Speculative decoding" in browser.get(mine[1]).text
+
+
+def test_a_process_that_has_ranked_nothing_has_not_loaded_what_ranks() -> None:
+    # scikit-learn alone takes 80 MB, which a process that serves feeds from memory does without.
+    script = (
+        "import sys, app.web.server; sys.exit(any(m in sys.modules for m in ('sklearn', 'scipy', 'numpy')))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0

@@ -17,7 +17,7 @@ from jobs.service import Service
 from profiles.feedback import Opinion
 from profiles.profile import Profile, Subscriber
 from profiles.request import Request
-from recommender.interest import Interests
+from recommender.interest import Examples, Interests
 
 if TYPE_CHECKING:
     from jobs.alerts.digest import Item
@@ -25,11 +25,22 @@ if TYPE_CHECKING:
     from jobs.reading import Entry
 
 
-def preview(service: Service, interests: Interests, *, per_day: int, days: int) -> Preview:
-    """What these interests would have brought in the latest days; nothing is stored."""
+def preview(
+    service: Service, interests: Interests, *, per_day: int, days: int, examples: Examples = ()
+) -> Preview:
+    """What these interests would have brought in the latest days, with these ratings; nothing is stored."""
     from jobs import preview as job
 
-    return job.preview(service, interests, per_day=per_day, days=days)
+    return job.preview(service, interests, per_day=per_day, days=days, examples=examples)
+
+
+def ratings(service: Service, profile: Profile, now: datetime) -> Examples:
+    """The papers that a profile's reader rated, without those that the profile names itself."""
+    from jobs import learning
+
+    with service.database.reading() as session:
+        judged = learning.examples(session, [profile], now)[profile.id]
+    return [example for example in judged if example.opinion != "seed"]
 
 
 def latest(service: Service, profile: Profile, now: datetime, *, at_most: int) -> list[Entry]:

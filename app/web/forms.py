@@ -13,7 +13,7 @@ from app.web import errands
 from jobs.service import Service
 from profiles.profile import Profile
 from profiles.request import MOST_PER_DAY, Request, RequestError, interests_of, request
-from recommender.interest import Interests
+from recommender.interest import Examples, Interests
 
 if TYPE_CHECKING:
     from jobs.preview import Preview
@@ -179,21 +179,29 @@ class Typed:
         return request(email=self.email, statement="any").email
 
 
-def seen(service: Service, typed: Typed) -> tuple[Preview | None, RequestError | None]:
+def seen(
+    service: Service, typed: Typed, examples: Examples = ()
+) -> tuple[Preview | None, RequestError | None]:
     """The preview of what was typed: none where nothing states an interest yet, or what is wrong with it."""
     if not typed.says_something:
         return None, None
     try:
-        return errands.preview(service, typed.interests(), per_day=typed.daily(), days=DAYS), None
+        wanted, per_day = typed.interests(), typed.daily()
+        return errands.preview(service, wanted, per_day=per_day, days=DAYS, examples=examples), None
     except RequestError as exc:
         return None, exc
 
 
 def form_values(
-    service: Service, typed: Typed, *, seek: bool, error: RequestError | None = None
+    service: Service,
+    typed: Typed,
+    *,
+    seek: bool,
+    error: RequestError | None = None,
+    examples: Examples = (),
 ) -> dict[str, object]:
     """What every page with the profile form needs; ``seek`` computes the preview with it."""
-    found, fault = seen(service, typed) if seek else (None, None)
+    found, fault = seen(service, typed, examples) if seek else (None, None)
     return {
         "typed": typed, "found": found, "error": error or fault, "labels": LABELS, "zones": time_zones(),
         "days": DAYS,

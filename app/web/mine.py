@@ -132,5 +132,6 @@ def form(
     error: RequestError | None = None,
 ) -> HTMLResponse:
     """The page with the form of a profile, or of a new one; ``seek`` computes its preview."""
-    values = form_values(web.service, typed, seek=seek, error=error)
+    rated = errands.ratings(web.service, profile, web.clock()) if profile and seek else ()
+    values = form_values(web.service, typed, seek=seek, error=error, examples=rated)
     return web.page("edit.html", 422 if error else 200, me=me, profile=profile, **values)

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.web import errands
 from app.web.context import AForm, AVisitor, AWeb, NoPageError, Web
-from app.web.forms import Typed
+from app.web.forms import DAYS, Typed, seen
 from app.web.mine import Mine, form, mine
 from app.web.rating import RATINGS
 from db import subscriber_store
@@ -74,6 +74,15 @@ def save(web: AWeb, token: str, number: int, fields: AForm) -> HTMLResponse | Re
         return form(web, me, profile, typed, seek=True, error=exc)
     _store(web, _changed(profile, wanted))
     return _back(web, me, "saved", profile)
+
+
+@router.post("/profiles/{number}/preview")
+def what_if(web: AWeb, token: str, number: int, fields: AForm) -> HTMLResponse:
+    """What the profile would bring by this form and its ratings so far, for the script; saves nothing."""
+    profile = mine(web, token).profile(number)
+    typed = Typed.of(fields)
+    found, error = seen(web.service, typed, errands.ratings(web.service, profile, web.clock()))
+    return web.page("preview.html", typed=typed, found=found, error=error, days=DAYS)
 
 
 @router.post("/profiles/{number}/pause")

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from app.version import VERSION
 from jobs.alerts import wording
-from jobs.alerts.digest import BARS, Contribution, Item
+from jobs.alerts.digest import BARS, Contribution, Item, Part
 from jobs.alerts.links import Links
 from jobs.alerts.readable import readable
 from recommender.paper import Paper
@@ -30,7 +30,7 @@ _SHOWN_PARTS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Bar:
     """One bar of an explanation: ``start`` and ``width`` in percent of the whole, ``plus`` for its colour."""
 
     name: str
@@ -45,11 +45,14 @@ class Part:
         return self.value >= 0
 
 
-def parts(item: Item) -> list[Part]:
+def parts(item: Item) -> list[Bar]:
     """The signed parts of a score as bars from a common zero, strongest first; they add up to the score."""
     strongest = sorted(item.contributions, key=lambda c: -abs(c.value))
+    shown: list[Part]
     shown, rest = strongest[:_SHOWN_PARTS], strongest[_SHOWN_PARTS:]
-    if rest:
+    if len(rest) == 1:
+        shown = strongest
+    elif rest:
         words = f"{wording.count(len(rest), 'smaller part')}"
         shown = [*shown, Contribution("", words, sum(c.value for c in rest))]
     if not shown:
@@ -58,15 +61,22 @@ def parts(item: Item) -> list[Part]:
     high = max(0.0, *(c.value for c in shown))
     span = (high - low) or 1.0
     return [
-        Part(
+        Bar(
             name=readable(c.name),
-            about=readable(", ".join(word for word in (c.kind, c.via) if word)),
+            about=_origin(c),
             value=c.value,
             start=round(100 * (min(c.value, 0.0) - low) / span, 2),
             width=round(max(100 * abs(c.value) / span, 0.5), 2),
         )
         for c in shown
     ]
+
+
+def _origin(part: Part) -> str:
+    """What a part is, where that is not plain, and which liked paper it was learned from."""
+    kind = "" if part.kind == "term" else part.kind
+    learned = f"from “{wording.ellipsis(readable(part.via), 40)}”" if part.via else ""
+    return " ".join(words for words in (kind, learned) if words)
 
 
 @cache
