@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,7 +127,7 @@ class Explainer:
         phrases = {
             term: value + sum(worth.get(word, 0.0) for word in term.split() if word != term)
             for term, value in worth.items()
-            if self._is_phrase(term, columns[term])
+            if term in self._stated or self.edition.togetherness(columns[term]) >= _TOGETHER
         }
         chosen: list[str] = []
         used: set[str] = set()
@@ -140,17 +139,6 @@ class Explainer:
                 chosen.append(term)
                 used.update(term.split())
         return ", ".join(self.edition.written(columns[term]) for term in chosen)
-
-    def _is_phrase(self, term: str, column: int) -> bool:
-        """Whether a pair of words belongs together (by pointwise mutual information); true for a word."""
-        if " " not in term or term in self._stated:
-            return True
-        shares = self.edition.shares
-        parts = [self.edition.column(Feature("term", word)) for word in term.split()]
-        if None in parts:
-            return True
-        alone = math.prod(float(shares[part]) for part in parts if part is not None)
-        return math.log(float(shares[column]) / alone) >= _TOGETHER
 
     def _people(self, parts: list[tuple[Feature, int, float]], paper: Paper) -> str:
         authors = [f for f, _, value in parts if f.kind == "author" and value > 0]

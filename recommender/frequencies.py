@@ -123,6 +123,26 @@ class Frequencies:
             unseen=(word_floor / 2, pair_floor / 2),
         )
 
+    def ordered(self) -> Frequencies:
+        """The same with words, and with them pairs, in the order of letters: one order for one content."""
+        order = sorted(range(len(self.words)), key=self.words.__getitem__)
+        rank = np.empty(len(order), np.int32)
+        rank[order] = np.arange(len(order), dtype=np.int32)
+        first, second = split_keys(self.pairs)
+        keys = pair_keys(rank[first], rank[second])
+        by_key = np.argsort(keys)
+        return replace(
+            self,
+            words=tuple(self.words[i] for i in order),
+            word_counts=self.word_counts[order],
+            written=tuple(self.written[i] for i in order),
+            plurals=tuple(self.plurals[i] for i in order),
+            pairs=keys[by_key],
+            pair_counts=self.pair_counts[by_key],
+            shapes=self.shapes[by_key],
+            names=dict(sorted(self.names.items())),
+        )
+
     def blended(self, local: Frequencies, worth: float) -> Frequencies:
         """These counts times ``worth`` plus the local ones; what one lacks counts as its ``unseen``."""
         known = {word: number for number, word in enumerate(self.words)}

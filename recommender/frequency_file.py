@@ -22,43 +22,32 @@ def save(frequencies: Frequencies, file: BinaryIO, figures: dict[str, Any] | Non
     first word, the second words as differences; the bytes of the numbers lie apart. Together that deflates to
     about a third of the plain arrays.
     """
-    words = frequencies.words
-    order = sorted(range(len(words)), key=words.__getitem__)
-    rank = np.empty(len(words), np.int32)
-    rank[order] = np.arange(len(words), dtype=np.int32)
-    first, second = split_keys(frequencies.pairs)
-    keys = pair_keys(rank[first], rank[second])
-    by_key = np.argsort(keys)
-    first, second = split_keys(keys[by_key])
-    steps = second.astype(np.int64).copy()
+    held = frequencies.ordered()
+    first, second = split_keys(held.pairs)
+    steps = second.astype(np.int64)
     steps[1:] -= np.where(first[1:] == first[:-1], second[:-1], 0)
-    written = {
-        str(at): frequencies.written[i] for at, i in enumerate(order) if frequencies.written[i] != words[i]
-    }
-    plurals = {
-        str(at): frequencies.plurals[i]
-        for at, i in enumerate(order)
-        if frequencies.plurals[i] != f"{frequencies.written[i]}s"
-    }
+    forms = list(zip(held.words, held.written, held.plurals, strict=True))
+    written = {str(at): form for at, (word, form, _) in enumerate(forms) if form != word}
+    plurals = {str(at): plural for at, (_, form, plural) in enumerate(forms) if plural != f"{form}s"}
     about = {
         "format": FORMAT,
-        "documents": frequencies.documents,
-        "unseen": frequencies.unseen,
-        "names": [[*feature, n] for feature, n in frequencies.names.items()],
-        "naming": frequencies.naming,
+        "documents": held.documents,
+        "unseen": held.unseen,
+        "names": [[*feature, n] for feature, n in held.names.items()],
+        "naming": held.naming,
         "figures": figures or {},
     }
     np.savez_compressed(
         file,
         about=_letters(json.dumps(about, sort_keys=True, ensure_ascii=False)),
-        words=_letters("\n".join(words[i] for i in order)),
+        words=_letters("\n".join(held.words)),
         written=_letters(json.dumps(written, ensure_ascii=False)),
         plurals=_letters(json.dumps(plurals, ensure_ascii=False)),
-        word_counts=_planes(frequencies.word_counts[order]),
-        followers=_planes(np.bincount(first, minlength=len(words)).astype(np.float64)),
+        word_counts=_planes(held.word_counts),
+        followers=_planes(np.bincount(first, minlength=len(held.words)).astype(np.float64)),
         steps=_planes(steps.astype(np.float64)),
-        pair_counts=_planes(frequencies.pair_counts[by_key]),
-        shapes=frequencies.shapes[by_key],
+        pair_counts=_planes(held.pair_counts),
+        shapes=held.shapes,
     )
 
 

@@ -13,6 +13,7 @@ from scipy import sparse
 from recommender import names, text
 from recommender.features import Feature
 from recommender.interest import Examples, Interests
+from recommender.related import related
 from recommender.statement import asked
 from recommender.vectors import Edition, Matrix
 from recommender.weights import Named, Weights
@@ -30,9 +31,12 @@ class LogOdds:
 
     For a feature that ``r`` of the reader's ``R`` papers and a share ``p`` of the corpus hold, the weight is
     logit((r + a·p) / (R + a)) − logit(p), at least 0: the pseudo-count ``a`` are papers drawn from the
-    corpus. A statement and each term of strength 1 count as ``stated`` papers that hold just those terms, or
-    as the root of the number of likes times that many, so that likes do not drown them. What the reader
-    rejects is weighed in the same way, and ``against`` times that is taken off.
+    corpus. What a reader states counts as ``stated`` papers that hold just those terms, or as the root of the
+    number of likes times that many, so that likes do not drown it; a term's weight is then multiplied by its
+    strength. What the reader rejects is weighed in the same way, and ``against`` times that is taken off.
+
+    Terms that go with the stated ones (`related.related`) get weights too, ``related`` times as long as those
+    of a profile that has nothing but a statement, and less the more the reader has judged.
 
     The weights of words are then scaled to length one, so that a score is about a cosine whether there are
     few likes or many; those of categories, institutions and tags (``category`` times their log-odds), of
@@ -42,8 +46,9 @@ class LogOdds:
 
     name: str = "log-odds"
     pseudo: float = 10.0
-    stated: float = 3.0
+    stated: float = 1.0
     against: float = 0.5
+    related: float = 0.25
     category: float = 0.2
     listed_category: float = 0.05
     follow: float = 0.3
@@ -56,28 +61,36 @@ class LogOdds:
         vectors = edition.remembered([example.paper for example in examples]) if X is None else X
         mass = np.array([MASS.get(example.opinion, 0.0) for example in examples])
         held = vectors[:, : edition.base_size]
-        terms = stated_terms(interests, self.stated * max(1.0, math.sqrt(mass.clip(min=0).sum())))
-        columns, open_terms = _places(edition, list(terms))
-        stated = np.array(list(terms.values()))
-        support, where = np.unique(np.concatenate([held.indices, columns]), return_inverse=True)
+        terms = stated_terms(interests)
+        places, open_terms = _places(edition, list(terms))
+        strengths = np.array(list(terms.values()))
+        stated = np.sign(strengths) * self.stated * max(1.0, math.sqrt(mass.clip(min=0).sum()))
+        support, where = np.unique(np.concatenate([held.indices, places]), return_inverse=True)
         masses = np.concatenate([np.repeat(mass, np.diff(held.indptr)), stated])
-        values = self._odds(edition, support, where, masses.clip(min=0), _total(mass, stated))
+        total = _total(mass, stated)
+        values = self._odds(edition, support, where, masses.clip(min=0), total)
         values -= self.against * self._odds(
             edition, support, where, (-masses).clip(min=0), _total(-mass, -stated)
         )
+        stated_at = np.searchsorted(support, places)
+        values[stated_at] *= np.abs(strengths)
         words = (support < edition.text_columns.stop) | (support >= edition.base_size)
-        values /= math.sqrt(float((values[words] ** 2).sum())) or 1.0
+        length = math.sqrt(float((values[words] ** 2).sum())) or 1.0
+        values /= length
         values[~words] *= self.category
+        beside = self.related * stated.max(initial=0.0) / (total or 1.0)
+        extra = _beside(edition, terms, places, values[stated_at], beside)
         named = self._named(interests, examples)
-        named.update(zip(open_terms, values[support >= edition.base_size].tolist(), strict=True))
-        row = dict(zip(support[support < edition.base_size].tolist(), values.tolist(), strict=False))
+        fitted = support < edition.base_size
+        named.update(zip(open_terms, values[~fitted].tolist(), strict=True))
         for category in map(str.strip, interests.categories):
-            column = edition.column(Feature("category", category))
-            if column is None or column >= edition.base_size:
+            column = edition.fitting.column(Feature("category", category))
+            if column is None:
                 named[Feature("category", category)] = self.listed_category
             else:
-                row[column] = row.get(column, 0.0) + self.listed_category
-        return Weights.made(edition, self.name, as_row(row, edition.base_size), one_row(named))
+                extra[column] = self.listed_category
+        row = _row(support[fitted], values[fitted], extra, edition.base_size)
+        return Weights.made(edition, self.name, row, one_row(named))
 
     def _odds(self, edition: Edition, support: Ints, where: Ints, masses: Floats, total: float) -> Floats:
         """The weight of each feature of ``support`` that papers of ``masses`` hold, ``total`` in all."""
@@ -109,28 +122,38 @@ class LogOdds:
         return named
 
 
-def stated_terms(interests: Interests, worth: float) -> dict[str, float]:
-    """The terms that a reader states and as how many papers each counts; unwanted ones are negative.
-
-    ``worth`` is what a statement, or a term of strength 1, counts.
-    """
+def stated_terms(interests: Interests) -> dict[str, float]:
+    """The terms that a reader states with their strengths, those of a statement being 1 or, unwanted, -1."""
     wanted, unwanted = asked(interests.statement)
     found: defaultdict[str, float] = defaultdict(float)
-    for term in wanted:
-        found[term] += worth
-    for term in unwanted:
-        found[term] -= worth
+    found.update(dict.fromkeys(wanted, 1.0) | dict.fromkeys(unwanted, -1.0))
     for written, strength in interests.terms:
         for term in text.terms(written):
-            found[term] += worth * strength
-    return {term: mass for term, mass in found.items() if mass}
+            found[term] += strength
+    return {term: strength for term, strength in found.items() if strength}
 
 
-def as_row(values: dict[int, float], size: int) -> Matrix:
-    """One row of ``size`` columns with these values."""
-    columns = np.array(sorted(values), np.int32)
-    data = np.array([values[c] for c in columns.tolist()], np.float32)
-    return sparse.csr_matrix((data, columns, [0, len(columns)]), shape=(1, size))
+def _beside(
+    edition: Edition, terms: dict[str, float], places: Ints, values: Floats, length: float
+) -> dict[int, float]:
+    """Weights of this ``length`` on the columns of terms that go with the stated ones, as those weigh."""
+    found: defaultdict[int, float] = defaultdict(float)
+    for term, value in zip(terms, values.tolist(), strict=True):
+        for other, weight in related(term) if value > 0 else ():
+            column = edition.fitting.column(Feature("term", other))
+            if column is not None:
+                found[column] += value * weight
+    for place in places.tolist():
+        found.pop(place, None)
+    norm = math.sqrt(sum(weight * weight for weight in found.values())) or 1.0
+    return {column: length * weight / norm for column, weight in found.items()}
+
+
+def _row(columns: Ints, values: Floats, extra: dict[int, float], size: int) -> Matrix:
+    """One row of ``size`` columns: ``values`` at ``columns``, ``extra`` added."""
+    where = np.concatenate([columns, np.array(list(extra), np.int64)])
+    data = np.concatenate([values, np.array(list(extra.values()))]).astype(np.float32)
+    return sparse.csr_matrix((data, (np.zeros(len(where), np.int64), where)), shape=(1, size))
 
 
 def one_row(values: dict[Feature, float]) -> Named:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from functools import cache, cached_property
 from typing import BinaryIO
@@ -70,7 +71,7 @@ class Edition:
         local = count(papers, shapes=shapes).kept(word_floor, pair_floor)
         worth = min(1.0, SHIPPED_WORTH / max(known.documents, 1.0))
         terms = (t for term in extra_terms for t in text.terms(term))
-        return cls(Fitting(known.blended(local, worth).with_terms(terms)))
+        return cls(Fitting(known.blended(local, worth).with_terms(terms).ordered()))
 
     def extended(self, papers: Iterable[Paper] = (), interests: Iterable[Interests] = ()) -> Edition:
         """This edition with columns for every name in ``papers`` and every term and name in ``interests``.
@@ -166,6 +167,18 @@ class Edition:
         """How a person writes what a column stands for: ``KV cache`` for the term ``kv cache``."""
         open_at = index - self.base_size
         return self.extension[open_at].name if open_at >= 0 else self.fitting.written(index)
+
+    def togetherness(self, index: int) -> float:
+        """How firmly the pair of words of a column belongs together: pointwise mutual information, in nats.
+
+        Infinite for a column that is no pair of fitted words.
+        """
+        feature = self.feature(index)
+        parts = [self.fitting.words.get(word) for word in feature.name.split()]
+        if feature.kind != "term" or len(parts) < 2 or None in parts:
+            return math.inf
+        alone = math.prod(float(self.shares[part]) for part in parts if part is not None)
+        return math.log(float(self.shares[index]) / alone)
 
     @cached_property
     def _people(self) -> dict[tuple[str, str], list[tuple[str, int]]]:

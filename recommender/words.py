@@ -26,7 +26,8 @@ _FORMS = """
 matrices:matrix vertices:vertex indices:index analyses:analysis hypotheses:hypothesis theses:thesis
 syntheses:synthesis axes:axis bases:basis crises:crisis diagnoses:diagnosis prognoses:prognosis
 simplices:simplex appendices:appendix phenomena:phenomenon criteria:criterion caches:cache niches:niche
-mice:mouse lives:life proxies:proxy halves:half leaves:leaf mlsys:mlsys modelling:modeling modelled:modeled
+mice:mouse lives:life proxies:proxy halves:half leaves:leaf
+mlsys:mlsys series:series species:species modelling:modeling modelled:modeled
 labelling:labeling labelled:labeled behaviour:behavior behaviours:behavior behavioural:behavioral
 neighbour:neighbor neighbours:neighbor colour:color colours:color colouring:coloring
 neighbourhood:neighborhood signalling:signaling neighbourhoods:neighborhood centre:center centres:center

@@ -1,0 +1,144 @@
+"""Explanations: sums to the last digit, people and liked papers named, one readable line."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recommender.explain import Explainer, Explanation, explain
+from recommender.interest import Examples, Interests, Judged
+from recommender.paper import Paper
+from recommender.ranking import DEFAULT, RANKERS
+from recommender.vectors import Edition
+
+LIKED = Paper(
+    id="arxiv:2510.00009",
+    title="Paged attention revisited",
+    abstract="Serving with paged attention wastes no memory for the KV cache.",
+    authors=("Barbara Liskov",),
+)
+NEW = Paper(
+    id="arxiv:2510.00001",
+    title="Speculative decoding with a compressed KV cache",
+    abstract="Paged attention and a draft model speed up LLM inference; vision is not touched.",
+    authors=("Ada Lovelace", "B. Liskov"),
+    categories=("cs.DC",),
+)
+
+
+def explained(interests: Interests, examples: Examples = (), paper: Paper = NEW) -> tuple[Explanation, float]:
+    wide = Edition.shipped().extended([paper], [interests])
+    weights = RANKERS[DEFAULT].learn(wide, interests, examples)
+    x = wide.transform([paper])
+    return explain(wide, weights, x, paper, examples, interests), float(weights.scores(x)[0])
+
+
+CASES = [
+    (Interests(statement="KV cache and speculative decoding for LLM inference"), ()),
+    (Interests(authors=("Ada Lovelace",), categories=("cs.DC",)), ()),
+    (Interests(terms=(("draft model", 2.0), ("vision", -2.0))), ()),
+    (Interests(), (Judged(LIKED, "like"),)),
+    (
+        Interests(statement="attention", authors=("A. Lovelace",)),
+        (Judged(LIKED, "like"), Judged(NEW, "dislike")),
+    ),
+    (Interests(), ()),
+]
+
+
+@pytest.mark.parametrize(("interests", "examples"), CASES)
+def test_contributions_sum_to_the_score(interests: Interests, examples: Examples) -> None:
+    why, score = explained(interests, examples)
+
+    assert why.score == pytest.approx(score, abs=1e-6)
+    assert sum(part.value for part in why.contributions) == pytest.approx(score, abs=1e-6)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(
+        st.sampled_from(["KV", "cache", "draft", "model", "vision", "paged", "LLM", "memory"]), max_size=8
+    )
+)
+def test_contributions_sum_to_the_score_whatever_is_stated(words: list[str]) -> None:
+    why, score = explained(Interests(statement=" ".join(words)), (Judged(LIKED, "like"),))
+
+    assert sum(part.value for part in why.contributions) == pytest.approx(score, abs=1e-6)
+
+
+def test_contributions_are_signed_and_the_strongest_come_first() -> None:
+    why, _ = explained(Interests(terms=(("draft model", 1.0), ("vision", -3.0))))
+
+    strengths = [abs(part.value) for part in why.contributions]
+    assert strengths == sorted(strengths, reverse=True)
+    vision = next(part for part in why.contributions if part.name == "vision")
+    assert vision.value < 0
+
+
+def test_the_reason_names_phrases_as_they_are_written() -> None:
+    why, _ = explained(Interests(statement="KV cache and speculative decoding for LLM inference"))
+
+    phrases = why.reason.split(", ")
+    assert {"KV cache", "speculative decoding"} <= set(phrases)
+    assert "cache" not in phrases
+
+
+def test_the_reason_names_the_author_who_is_followed_as_the_paper_does() -> None:
+    why, _ = explained(Interests(statement="speculative decoding", authors=("Barbara Liskov",)))
+
+    assert why.reason.endswith("by an author you follow: B. Liskov")
+    part = next(part for part in why.contributions if part.kind == "author")
+    assert part.name == "B. Liskov"
+    assert part.value == pytest.approx(0.3)
+    assert part.via == ""
+
+
+def test_what_a_liked_paper_brought_in_carries_its_title() -> None:
+    why, _ = explained(Interests(statement="speculative decoding"), (Judged(LIKED, "like"),))
+
+    vias = {part.name: part.via for part in why.contributions if part.kind == "term"}
+    assert vias["paged"] == LIKED.title
+    assert vias["speculative"] == ""
+    author = next(part for part in why.contributions if part.kind == "author")
+    assert author.via == LIKED.title
+    assert f'like "{LIKED.title}"' in why.reason
+
+
+def test_disliked_papers_are_never_given_as_the_reason() -> None:
+    why, _ = explained(Interests(statement="speculative decoding"), (Judged(LIKED, "dislike"),))
+
+    assert LIKED.title not in why.reason
+    assert all(part.via == "" for part in why.contributions)
+
+
+def test_a_paper_that_only_its_category_speaks_for_says_so() -> None:
+    why, _ = explained(Interests(categories=("cs.DC",)))
+
+    assert why.reason == "in cs.DC"
+
+
+def test_a_paper_that_nothing_speaks_for_has_no_reason() -> None:
+    why, score = explained(Interests(statement="exoplanets"), paper=Paper(id="a", title="Graph colouring"))
+
+    assert score == 0
+    assert why == Explanation(0.0, (), "")
+
+
+def test_only_the_best_of_several_rows_is_explained() -> None:
+    from scipy import sparse
+
+    from recommender.weights import Weights
+
+    wide = Edition.shipped().extended([NEW])
+    rows = [
+        RANKERS[DEFAULT].learn(Edition.shipped(), Interests(statement=words)).rows
+        for words in ("exoplanets", "speculative decoding")
+    ]
+    weights = Weights.made(wide, "two", sparse.csr_matrix(sparse.vstack(rows)))
+    x = wide.transform([NEW])
+
+    why = Explainer(wide, weights).explain(x, NEW)
+
+    assert why.score == pytest.approx(float(weights.scores(x)[0]), abs=1e-6)
+    assert "speculative decoding" in why.reason
