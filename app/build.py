@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -9,13 +11,16 @@ from datetime import UTC, datetime
 from email.utils import parseaddr
 
 from app.settings import Settings, load, secret
+from app.version import VERSION
 from db import migrate, source_store
 from db.session import Database
 from jobs.alerts.links import Links
 from jobs.alerts.mail import Sender
 from jobs.alerts.outbox_folder import OutboxFolder
 from jobs.alerts.smtp import Pool, SmtpSettings
+from jobs.pacing import SharedPace
 from jobs.service import Mailer, Service
+from jobs.sources.fetch import Fetcher, user_agent
 
 
 def service(settings: Settings | None = None) -> Service:
@@ -31,7 +36,17 @@ def service(settings: Settings | None = None) -> Service:
                 every_minutes=settings.watch_minutes, now=now(),
             )  # fmt: skip
     links = Links(settings.base_url, secret(settings))
-    return Service(database, links, _sender(settings), _mailer(settings))
+    return Service(
+        database, links, _sender(settings), _mailer(settings), fetcher=_fetcher(settings, database),
+        jitter=random.Random().random,  # noqa: S311  # spreads requests, guards nothing
+    )  # fmt: skip
+
+
+def _fetcher(settings: Settings, database: Database) -> Fetcher:
+    return Fetcher(
+        agent=user_agent(settings.contact, VERSION), now=now, pace=SharedPace(database, now, time.sleep),
+        allow_private=settings.allow_private_addresses,
+    )  # fmt: skip
 
 
 def _sender(settings: Settings) -> Sender:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands import profiles
+from app.commands import profiles, sources
 
 app = typer.Typer(
     name="paperwatch",
@@ -17,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(profiles.app, name="profile")
+app.add_typer(sources.app, name="sources")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 Profile = Annotated[str, typer.Option(metavar="PROFILE", help="Number, name, or address/name.")]
@@ -49,7 +50,10 @@ def _options(
 
 @app.command()
 def ingest(
-    locations: Annotated[list[str], typer.Argument(metavar="PATH…", help="Files, folders or globs.")],
+    locations: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH|URL…", help="Files, folders, globs, addresses; - is standard input."),
+    ],
     json: Json = False,
     archive: Annotated[bool, typer.Option(help="Keep the papers, but tell no reader of them.")] = False,
 ) -> None:
@@ -124,6 +128,14 @@ def evaluate(
     from app.commands.evaluating import evaluate_files
 
     evaluate_files(run, qrels, against, seed, as_json=json)
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Find what is stale, failing or set up wrongly, and say what to do; status 1 if there is anything."""
+    from app.commands.doctor import doctor as run
+
+    raise typer.Exit(run(as_json=json))
 
 
 @app.command()

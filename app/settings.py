@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     secret: str = Field("", description="Signs links; made once and kept in the data folder if unset")
     watch: str = Field("", description="Folders whose digests are ingested, separated by ':'")
     watch_minutes: int = Field(1, ge=0, description="Minutes between looks at watched folders; 0: every tick")
+    contact: str = Field("", description="Your address, told to the servers that are asked for feeds")
+    allow_private_addresses: bool = Field(False, description="Whether feeds may be on private addresses")
     tick_seconds: int = Field(60, ge=1, le=3600, description="How often the scheduler looks for due work")
     mail_from: str = Field("Paperwatch <paperwatch@localhost>", description="From line of every mail")
     unsubscribe_to: str = Field("", description="Mailbox for List-Unsubscribe by mail; mail_from's if unset")

@@ -22,6 +22,22 @@ def in_words(receipts: Sequence[Receipt], names: dict[int, str]) -> str:
     return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
 
 
+def result(receipt: Receipt) -> str:
+    """What came of one check, for the operator: "Tue 28 Oct: 312 papers, 300 new, 2 left out"."""
+    if receipt.error:
+        return receipt.error
+    counts = [
+        (receipt.received, "papers"), (receipt.new, "new"), (receipt.updated, "updated"),
+        (receipt.merged, "merged"), (len(receipt.rejected), "left out"),
+    ]  # fmt: skip
+    parts = [f"{number} {word}" for number, word in counts if number]
+    if receipt.note and receipt.outcome != "papers":
+        # Why there is nothing says more than that there is nothing.
+        return receipt.note if not receipt.new else f"{receipt.note} ({', '.join(parts)})"
+    day = f"{day_in_words(receipt.batch)}: " if receipt.batch else ""
+    return day + (", ".join(parts) or "nothing in it")
+
+
 def why_nothing(receipts: Sequence[Receipt]) -> str:
     """Why a check brought no new paper, in one sentence."""
     if not receipts:
@@ -29,6 +45,9 @@ def why_nothing(receipts: Sequence[Receipt]) -> str:
     failed = [r for r in receipts if r.error]
     if failed:
         return f"{len(failed)} of {len(receipts)} sources could not be read; the operator has been told."
+    stale = [r for r in receipts if r.outcome == "stale"]
+    if len(stale) == len(receipts):
+        return f"Checked {_sources(len(receipts))}: a new batch is due, and the last one is still shown."
     notes = list(dict.fromkeys(r.note for r in receipts if r.note))
     if notes:
         return f"Checked {_sources(len(receipts))}: {'; '.join(notes[:2])}."

@@ -86,7 +86,7 @@ def make_papers(
         for _ in range(rng.randint(*each)):
             month = f"{day:%y%m}"
             per_month[month] = number = per_month.get(month, 0) + 1
-            held = rng.random() < 0.03
+            held = rng.random() < 0.08
             at = (
                 opened
                 + (closed - opened) * rng.uniform(0.01, 0.99)
@@ -312,7 +312,7 @@ def _record(paper: Paper, public: Sequence[Version]) -> str:
     return (
         f"<record><header><identifier>oai:arXiv.org:{paper.id}</identifier>"
         f"<datestamp>{public[-1].day}</datestamp>{sets}</header><metadata>"
-        f'<arXivRaw xmlns="http://arxiv.org/OAI/arXivRaw/"><id>{paper.id}</id><submitter>A</submitter>{versions}'
+        f'<arXivRaw xmlns="http://arxiv.org/OAI/arXivRaw/"><id>{paper.id}</id>{versions}'
         f"<title>{escape(title_of(paper))}</title><authors>Ada Example, Number{paper.id.replace('.', '')} Author"
         f"</authors><categories>{' '.join(paper.categories)}</categories>{gone}"
         f"<abstract>{abstract_of(paper, public[-1].number)}</abstract></arXivRaw></metadata></record>"
@@ -323,7 +323,8 @@ def _entry(paper: Paper) -> str:
     first = paper.events[0]
     return (
         f"<entry><id>http://arxiv.org/abs/{paper.id}v1</id><title>{escape(title_of(paper))}</title>"
-        f"<published>{first.submitted:%Y-%m-%dT%H:%M:%SZ}</published><summary>{abstract_of(paper, 1)}</summary>"
+        f"<published>{first.submitted:%Y-%m-%dT%H:%M:%SZ}</published>"
+        f"<summary>{abstract_of(paper, 1)}</summary>"
         f'<author><name>Ada Example</name></author><category term="{paper.categories[0]}"/></entry>'
     )
 

@@ -24,9 +24,13 @@ def ingest(locations: Sequence[str], *, as_json: bool, archive: bool) -> int:
         *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
     ) as bar:
         task = bar.add_task("ingesting")
-        for receipt in ingest_locations(service, locations, build.now(), build.run_id(), archive=archive):
-            receipts.append(receipt)
-            bar.update(task, description=f"{receipt.location}: {receipt.received} papers")
+
+        def show(location: str, received: int) -> None:
+            bar.update(task, description=f"{location}: {received:,} papers")
+
+        receipts += ingest_locations(
+            service, locations, build.now(), build.run_id(), archive=archive, progress=show
+        )
     if as_json:
         print(json.dumps(as_report(receipts), ensure_ascii=False, indent=2))  # noqa: T201
     else:
@@ -41,7 +45,7 @@ def as_report(receipts: Sequence[Receipt]) -> dict[str, Any]:
             "location": r.location, "format": r.format, "batch": r.batch.isoformat() if r.batch else None,
             "received": r.received, "new": r.new, "updated": r.updated, "merged": r.merged,
             "rejected": [{"where": where, "why": why} for where, why in r.rejected],
-            "note": r.note, "error": r.error,
+            "outcome": r.outcome, "note": r.note, "error": r.error,
         }
         for r in receipts
     ]  # fmt: skip
