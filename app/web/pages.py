@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from app.version import VERSION
 from jobs.alerts import wording
-from jobs.alerts.digest import BARS, Contribution, Item, Part
+from jobs.alerts.digest import BARS, Item, Part
 from jobs.alerts.links import Links
 from jobs.alerts.readable import readable
 from recommender.paper import Paper
@@ -46,21 +46,17 @@ class Bar:
 
 
 def parts(item: Item) -> list[Bar]:
-    """The signed parts of a score as bars from a common zero, strongest first; they add up to the score."""
+    """The signed parts of a score as bars from a common zero, strongest first; they add up to the score.
+
+    The smallest parts are one line without a bar, which would dwarf the others where they are many.
+    """
     strongest = sorted(item.contributions, key=lambda c: -abs(c.value))
-    shown: list[Part]
-    shown, rest = strongest[:_SHOWN_PARTS], strongest[_SHOWN_PARTS:]
-    if len(rest) == 1:
-        shown = strongest
-    elif rest:
-        words = f"{wording.count(len(rest), 'smaller part')}"
-        shown = [*shown, Contribution("", words, sum(c.value for c in rest))]
-    if not shown:
-        return []
-    low = min(0.0, *(c.value for c in shown))
-    high = max(0.0, *(c.value for c in shown))
-    span = (high - low) or 1.0
-    return [
+    # One part more takes no more room than the line that would stand for it.
+    cut = len(strongest) if len(strongest) <= _SHOWN_PARTS + 1 else _SHOWN_PARTS
+    shown, rest = strongest[:cut], strongest[cut:]
+    low = min([0.0, *(c.value for c in shown)])
+    span = max([0.0, *(c.value for c in shown)]) - low or 1.0
+    bars = [
         Bar(
             name=readable(c.name),
             about=_origin(c),
@@ -70,12 +66,17 @@ def parts(item: Item) -> list[Bar]:
         )
         for c in shown
     ]
+    if rest:
+        words = wording.count(len(rest), "smaller part")
+        bars.append(Bar(words, "", sum(c.value for c in rest), 0.0, 0.0))
+    return bars
 
 
 def _origin(part: Part) -> str:
     """What a part is, where that is not plain, and which liked paper it was learned from."""
     kind = "" if part.kind == "term" else part.kind
-    learned = f"from “{wording.ellipsis(readable(part.via), 40)}”" if part.via else ""
+    called = readable(part.via).partition(": ")[0]
+    learned = f"from “{wording.ellipsis(called, 32)}”" if called else ""
     return " ".join(words for words in (kind, learned) if words)
 
 
