@@ -23,9 +23,13 @@ _ACCENT = re.compile(
     r"\\{1,4}(?:(?P<mark>[`'^\"~=.])|(?P<command>[uvHcdbkrt])(?=[\s{\\]))\s{0,2}\{?\s{0,2}"
     r"(?:\\{1,4}(?P<dotless>[ij])(?![A-Za-z])|(?P<letter>[^\W\d_]))(?:\s?\})?"
 )
-_LETTER = re.compile(r"\\{1,4}(ss|ae|AE|oe|OE|aa|AA|dh|DH|th|TH|dj|DJ|ng|NG|o|O|l|L|i|j)(?![A-Za-z])(?:\{\}|\s)?")
+_LETTER = re.compile(
+    r"\\{1,4}(ss|ae|AE|oe|OE|aa|AA|dh|DH|th|TH|dj|DJ|ng|NG|o|O|l|L|i|j)(?![A-Za-z])(?:\{\}|\s)?"
+)
 _COMMAND = re.compile(r"\\+(?:[A-Za-z]+\*?\s*|(?=\W)|(?=\w))")
-_SUPERSCRIPT = re.compile(r"\$[^$]{0,40}\$|\\{1,4}textsuperscript\s*\{[^{}]{0,40}\}|\\{1,4}thanks\s*\{[^{}]{0,200}\}")
+_SUPERSCRIPT = re.compile(
+    r"\$[^$]{0,40}\$|\\{1,4}textsuperscript\s*\{[^{}]{0,40}\}|\\{1,4}thanks\s*\{[^{}]{0,200}\}"
+)
 
 _SEPARATOR = re.compile(r"\s*[,:]\s*(?:and\s+|&\s*)?|\s+and\s+|\s+&\s+")
 _GENERATION = re.compile(r"(?:Jr|Sr|II|III|IV|Ph\.?\s?D|M\.?D)\.?", re.IGNORECASE)
