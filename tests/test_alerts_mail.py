@@ -152,6 +152,7 @@ def test_every_header_that_mail_providers_ask_for_is_there() -> None:
         "Message-ID": "<digest-1@papers.example.org>",
         "List-Id": "Paperwatch <digests.papers.example.org>",
         "List-Unsubscribe": f"<{leave}>, <mailto:leave@papers.example.org?subject=unsubscribe%20{token}>",
+        "List-Help": "<https://papers.example.org/>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         "Auto-Submitted": "auto-generated",
         "MIME-Version": "1.0",

@@ -11,6 +11,7 @@ from recommender.paper import Paper
 # The words are `recommender.select`'s; importing it here would load scipy and scikit-learn (a second and
 # 100 MB) into every process that only serves feeds or sends mail. The same goes for `Part` below.
 Strength = Literal["strong", "good", "near", "weak"]
+Attached = Literal["markdown", "bibtex"]
 
 # Filled cells of the four that make a strength bar, so that every channel draws the same one.
 BARS: dict[str, int] = {"strong": 4, "good": 3, "near": 2, "weak": 1}
@@ -91,6 +92,7 @@ class Digest:
     ``message_id`` is with its angle brackets. ``zone`` is the IANA zone in which ``at`` is shown.
     ``list_profile`` is set where a profile has a mail of its own: List-Id and one-click unsubscribe are then
     about that profile only; None is one mail for everything the subscriber reads.
+    ``attach`` names further forms of the same papers that are attached.
     """
 
     subscriber_id: int
@@ -101,6 +103,7 @@ class Digest:
     receipt: Receipt
     zone: str
     list_profile: int | None = None
+    attach: tuple[Attached, ...] = ()
 
     @property
     def papers(self) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from jobs.alerts import mail_html, mail_text, mime, wording
-from jobs.alerts.digest import Digest
+from jobs.alerts import bibtex, mail_html, mail_text, markdown, mime, wording
+from jobs.alerts.digest import Attached, Digest
 from jobs.alerts.digest_links import DigestLinks
 from jobs.alerts.links import Links
 from jobs.alerts.readable import clean
@@ -35,7 +36,26 @@ def render(digest: Digest, links: Links, sender: Sender) -> bytes:
     subject = wording.subject(digest)
     text = mail_text.render(digest, signed)
     html = mail_html.render(digest, signed, subject, clean(sender.name) or "Paperwatch")
-    return mime.message(_digest_headers(digest, signed, subject, sender), text, html)
+    attached = [_FORMS[form](digest) for form in digest.attach]
+    return mime.message(_digest_headers(digest, signed, subject, sender), text, html, attached)
+
+
+def _markdown(digest: Digest) -> mime.Attachment:
+    return mime.Attachment(f"{_file(digest)}.md", "text/markdown; charset=utf-8", markdown.render(digest))
+
+
+def _bibtex(digest: Digest) -> mime.Attachment:
+    papers = [item.paper for section in digest.sections for item in section.items]
+    return mime.Attachment(
+        f"{_file(digest)}.bib", "application/x-bibtex; charset=utf-8", bibtex.render(papers)
+    )
+
+
+_FORMS: dict[Attached, Callable[[Digest], mime.Attachment]] = {"markdown": _markdown, "bibtex": _bibtex}
+
+
+def _file(digest: Digest) -> str:
+    return f"papers-{digest.at.astimezone(ZoneInfo(digest.zone)):%Y-%m-%d}"
 
 
 def _digest_headers(
@@ -50,6 +70,7 @@ def _digest_headers(
             "List-Unsubscribe",
             f"<{links.unsubscribe}>, <mailto:{mailbox}?subject=unsubscribe%20{links.unsubscribe_token}>",
         ),
+        ("List-Help", f"<{links.home}>"),
         # RFC 8058: tells the mail program that a POST to the address above is enough.
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
         ("Auto-Submitted", "auto-generated"),

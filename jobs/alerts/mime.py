@@ -6,6 +6,7 @@ import binascii
 import re
 from base64 import b64encode
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
@@ -21,6 +22,7 @@ _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*")
 _MESSAGE_ID = re.compile(r"<[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,200}@[A-Za-z0-9.:\[\]-]{1,200}>")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]{1,900}")
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SPECIALS = re.compile(r'[()<>\[\]:;@\\,."]')
 
 
@@ -90,8 +92,20 @@ def quoted(text: str) -> bytes:
     return binascii.b2a_qp(text.replace("\n", "\r\n").encode("utf-8", "replace"), istext=True)
 
 
-def message(headers: Sequence[tuple[str, str]], text: bytes, html: bytes) -> bytes:
-    """The whole mail: the headers in their order, then multipart/alternative of text and HTML.
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A text file that goes with a mail: its name in plain ASCII, its media type, and what it says."""
+
+    name: str
+    media_type: str
+    text: str
+
+
+def message(
+    headers: Sequence[tuple[str, str]], text: bytes, html: bytes, attachments: Sequence[Attachment] = ()
+) -> bytes:
+    """The whole mail: the headers in their order, then multipart/alternative of text and HTML, in
+    multipart/mixed with the attachments where there are any.
 
     Header values are single lines of ASCII, or the folded words that `unstructured` makes. ``text`` is
     `quoted` already, which leaves it readable as it is. ``html`` is ASCII with CRLF line ends; where
@@ -102,29 +116,37 @@ def message(headers: Sequence[tuple[str, str]], text: bytes, html: bytes) -> byt
         (html, "7bit") if _lines_fit(html) else (binascii.b2a_qp(html, istext=True), "quoted-printable")
     )
     boundary = _boundary(lines, text, rich)
-    head = "\r\n".join(
-        [
-            *lines,
-            "MIME-Version: 1.0",
-            f'Content-Type: multipart/alternative; boundary="{boundary}"',
-            "",
-            f"--{boundary}",
-            "Content-Type: text/plain; charset=utf-8",
-            "Content-Transfer-Encoding: quoted-printable",
-            "\r\n",
-        ]
-    )
-    between = "\r\n".join(
-        [
-            f"\r\n--{boundary}",
-            "Content-Type: text/html; charset=utf-8",
-            f"Content-Transfer-Encoding: {encoding}",
-            "\r\n",
-        ]
-    )
-    return b"".join(
-        [head.encode("ascii"), text, between.encode("ascii"), rich, f"\r\n--{boundary}--\r\n".encode()]
-    )
+    parts = [
+        _part("text/plain; charset=utf-8", "quoted-printable", text),
+        _part("text/html; charset=utf-8", encoding, rich),
+    ]
+    kind, body = "alternative", _multipart(boundary, parts)
+    if attachments:
+        inner = f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'.encode("ascii")
+        parts = [inner + body, *map(_attached, attachments)]
+        kind, boundary = "mixed", _boundary([boundary], *parts)
+        body = _multipart(boundary, parts)
+    content = f'Content-Type: multipart/{kind}; boundary="{boundary}"'
+    head = "\r\n".join([*lines, "MIME-Version: 1.0", content, "\r\n"])
+    return head.encode("ascii") + body
+
+
+def _multipart(boundary: str, parts: Sequence[bytes]) -> bytes:
+    line = f"--{boundary}".encode("ascii")
+    return b"".join(b"%b\r\n%b\r\n" % (line, part) for part in parts) + line + b"--\r\n"
+
+
+def _part(content_type: str, encoding: str, body: bytes, more: str = "") -> bytes:
+    head = f"Content-Type: {content_type}\r\nContent-Transfer-Encoding: {encoding}\r\n{more}\r\n"
+    return head.encode("ascii") + body
+
+
+def _attached(file: Attachment) -> bytes:
+    name = _checked("filename", file.name)
+    if not _FILE_NAME.fullmatch(name):
+        raise MailError(f"{name!r} is no plain file name for an attachment")
+    where = f'Content-Disposition: attachment; filename="{name}"\r\n'
+    return _part(_checked("type", file.media_type), "quoted-printable", quoted(file.text), where)
 
 
 def _lines_fit(body: bytes) -> bool:
