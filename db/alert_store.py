@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from db.records import Batch, Match, Pick, Queued
@@ -144,51 +144,128 @@ def queue(
 
 def lease(session: Session, now: datetime, *, seconds: int, at_most: int) -> list[Queued]:
     """Take due mails for this process, each by exactly one: queued ones whose time has come, and those whose
-    sender died in the middle (their lease ran out)."""
+    sender died in the middle (their lease ran out).
+
+    A mail that was never tried is due whatever the clock says, which may have been set back since.
+    """
     until = now + timedelta(seconds=seconds)
-    waiting = (DigestRow.state == "queued") & (DigestRow.next_attempt_at <= now)
-    stranded = (DigestRow.state == "sending") & (DigestRow.leased_until < now)
-    numbers = select(DigestRow.id).where(waiting | stranded).order_by(DigestRow.next_attempt_at, DigestRow.id)
+    due = (DigestRow.next_attempt_at <= now) | (DigestRow.attempts == 0)
+    ready = ((DigestRow.state == "queued") & due) | _stranded(now)
+    numbers = select(DigestRow.id).where(ready).order_by(DigestRow.next_attempt_at, DigestRow.id)
     if session.get_bind().dialect.name == "postgresql":
         numbers = numbers.with_for_update(skip_locked=True)
     chosen = list(session.scalars(numbers.limit(at_most)))
     if not chosen:
         return []
-    session.execute(
+    taken = (
         update(DigestRow)
-        .where(DigestRow.id.in_(chosen), waiting | stranded)
+        .where(DigestRow.id.in_(chosen), ready)
         .values(state="sending", leased_until=until, attempts=DigestRow.attempts + 1)
+        .returning(DigestRow.id)
     )
-    query = select(DigestRow).where(DigestRow.id.in_(chosen), DigestRow.leased_until == until)
+    query = select(DigestRow).where(DigestRow.id.in_(list(session.scalars(taken))))
     return [_queued(row) for row in session.scalars(query.order_by(DigestRow.id))]
+
+
+def _stranded(now: datetime) -> ColumnElement[bool]:
+    return (DigestRow.state == "sending") & (DigestRow.leased_until < now)
+
+
+def extend(session: Session, numbers: Iterable[int], until: datetime) -> None:
+    """This process is still at work on these mails."""
+    mine = DigestRow.id.in_(list(numbers)), DigestRow.state == "sending"
+    session.execute(update(DigestRow).where(*mine).values(leased_until=until))
+
+
+def give_back(session: Session, numbers: Iterable[int]) -> None:
+    """These leased mails were not tried after all."""
+    mine = DigestRow.id.in_(list(numbers)), DigestRow.state == "sending"
+    untried = {"state": "queued", "leased_until": None, "attempts": DigestRow.attempts - 1}
+    session.execute(update(DigestRow).where(*mine).values(untried))
 
 
 def sent(session: Session, number: int, now: datetime) -> None:
     """The mail server has taken it."""
-    _settle(session, number, state="sent", sent_at=now, leased_until=None, last_error="")
+    values = {"state": "sent", "sent_at": now, "leased_until": None, "last_error": ""}
+    session.execute(update(DigestRow).where(DigestRow.id == number).values(values))
 
 
-def failed(session: Session, number: int, error: str, *, retry_at: datetime | None = None) -> None:
-    """It was not taken: to be tried again at ``retry_at``, or never."""
+def failed(
+    session: Session, number: int, error: str, *, attempt: int, retry_at: datetime | None = None
+) -> None:
+    """It was not taken: to be tried again at ``retry_at``, or never.
+
+    Only where ``attempt`` is still the last one: a mail that another process took over stays as it left it.
+    """
     state = "queued" if retry_at else "failed"
-    _settle(session, number, state=state, next_attempt_at=retry_at, leased_until=None, last_error=error)
+    values = {"state": state, "next_attempt_at": retry_at, "leased_until": None, "last_error": error}
+    _close(session, number, attempt, values)
 
 
-def suppressed(session: Session, number: int, why: str) -> None:
+def suppressed(session: Session, number: int, why: str, *, attempt: int) -> None:
     """It is not to be sent: the subscriber left, paused or never confirmed."""
-    _settle(session, number, state="suppressed", leased_until=None, last_error=why)
+    _close(session, number, attempt, {"state": "suppressed", "leased_until": None, "last_error": why})
 
 
-def _settle(session: Session, number: int, **values: Any) -> None:
-    session.execute(update(DigestRow).where(DigestRow.id == number).values(**values))
+def _close(session: Session, number: int, attempt: int, values: dict[str, Any]) -> None:
+    mine = DigestRow.id == number, DigestRow.state == "sending", DigestRow.attempts == attempt
+    session.execute(update(DigestRow).where(*mine).values(values))
 
 
-def outbox(session: Session, *, subscriber_id: int | None = None, at_most: int = 100) -> list[Queued]:
-    """The outbox's latest mails, newest first."""
+def retry(session: Session, numbers: Iterable[int], now: datetime, *, lease_seconds: int) -> list[int]:
+    """Make these mails due at once, with all their attempts before them; which of them could be.
+
+    Those that were sent, were empty or are just being sent could not. A lease that is longer than leases are
+    was made before the clock was set back, and holds nothing.
+    """
+    beyond = DigestRow.leased_until > now + timedelta(seconds=lease_seconds)
+    waiting = DigestRow.state.in_(["queued", "failed", "suppressed", "cancelled"])
+    able = waiting | _stranded(now) | ((DigestRow.state == "sending") & beyond)
+    again = {"state": "queued", "attempts": 0, "next_attempt_at": now, "leased_until": None}
+    change = update(DigestRow).where(DigestRow.id.in_(list(numbers)), able).values(again)
+    return sorted(session.scalars(change.returning(DigestRow.id)))
+
+
+def cancel(session: Session, numbers: Iterable[int]) -> list[int]:
+    """Never send these mails; which of them could be stopped: those that wait or have failed."""
+    able = DigestRow.id.in_(list(numbers)), DigestRow.state.in_(["queued", "failed", "suppressed"])
+    change = update(DigestRow).where(*able).values(state="cancelled", next_attempt_at=None)
+    return sorted(session.scalars(change.returning(DigestRow.id)))
+
+
+def outbox(
+    session: Session, *, subscriber_id: int | None = None, states: Sequence[str] = (), at_most: int = 100
+) -> list[Queued]:
+    """The outbox's latest mails, newest first; all of these ``states``, or of any."""
     query = select(DigestRow).order_by(DigestRow.id.desc()).limit(at_most)
     if subscriber_id is not None:
         query = query.where(DigestRow.subscriber_id == subscriber_id)
+    if states:
+        query = query.where(DigestRow.state.in_(states))
     return [_queued(row) for row in session.scalars(query)]
+
+
+def in_state(session: Session, state: str) -> list[int]:
+    """The numbers of all mails in this state, oldest first."""
+    return list(session.scalars(select(DigestRow.id).where(DigestRow.state == state).order_by(DigestRow.id)))
+
+
+def mail(session: Session, number: int) -> Queued | None:
+    """The mail with this number."""
+    row = session.get(DigestRow, number)
+    return _queued(row) if row else None
+
+
+def mail_with_id(session: Session, message_id: str) -> Queued | None:
+    """The mail with this Message-ID, angle brackets included."""
+    row = session.scalars(select(DigestRow).where(DigestRow.message_id == message_id)).first()
+    return _queued(row) if row else None
+
+
+def oldest_waiting(session: Session) -> datetime | None:
+    """Since when the mail that has waited longest is in the outbox."""
+    waiting = DigestRow.state.in_(["queued", "sending"])
+    return session.scalar(select(func.min(DigestRow.queued_at)).where(waiting))
 
 
 def outbox_states(session: Session) -> dict[str, int]:

@@ -48,13 +48,18 @@ def letter(service: Service, session: Session, queued: Queued, now: datetime) ->
         content = _render(service, session, queued, person, now)
     except mime.MailError as exc:
         return Withheld(str(exc))
-    return Letter(person.id, person.email, content)
+    return content if isinstance(content, Withheld) else Letter(person.id, person.email, content)
 
 
-def _render(service: Service, session: Session, queued: Queued, person: Subscriber, now: datetime) -> bytes:
+def _render(
+    service: Service, session: Session, queued: Queued, person: Subscriber, now: datetime
+) -> bytes | Withheld:
     at = queued.queued_at
     if queued.kind == "digest":
-        return mail.render(_digest(service, session, queued, person, now), service.links, service.sender)
+        made = digest(service, session, queued, person, now)
+        if not made.sections:
+            return Withheld("its profiles get no mail any more")
+        return mail.render(made, service.links, service.sender)
     if queued.kind == "confirmation":
         link = service.links.confirm(person.id, person.email, at)
         return notes.render_confirmation(person.email, link, at, queued.message_id, service.sender)
@@ -62,8 +67,11 @@ def _render(service: Service, session: Session, queued: Queued, person: Subscrib
     return notes.render_note("magic_link", person.email, link, at, queued.message_id, service.sender)
 
 
-def _digest(service: Service, session: Session, queued: Queued, person: Subscriber, now: datetime) -> Digest:
-    profiles = {p.id: p for p in subscriber_store.profiles_of(session, person.id)}
+def digest(service: Service, session: Session, queued: Queued, person: Subscriber, now: datetime) -> Digest:
+    """What a queued digest holds; profiles that were deleted or left since are not in it."""
+    profiles = {
+        p.id: p for p in subscriber_store.profiles_of(session, person.id) if p.delivery.frequency != "feed"
+    }
     content = queued.content
     kept = [s for s in content["sections"] if s["profile"] in profiles]
     picks = {s["profile"]: (_picks(s["items"]), _picks(s["near"])) for s in kept}
@@ -77,10 +85,11 @@ def _digest(service: Service, session: Session, queued: Queued, person: Subscrib
         for number, (chosen, near) in picks.items()
     ]
     zone = next((profiles[number].delivery.zone for number in picks), "UTC")
-    receipt = Receipt(content["receipt"], content["why_empty"])
     return Digest(
-        person.id, person.email, queued.message_id, queued.queued_at, tuple(sections), receipt, zone
-    )
+        person.id, person.email, queued.message_id, queued.queued_at, tuple(sections),
+        Receipt(content["receipt"], content["why_empty"]), zone, content.get("list_profile"),
+        tuple(content.get("attach", ())),
+    )  # fmt: skip
 
 
 def section(

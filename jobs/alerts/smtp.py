@@ -75,6 +75,7 @@ class Pool:
         if settings.connections < 1:
             raise ValueError(f"{settings.connections} connections cannot send; set at least 1")
         self._settings = settings
+        self.connections = settings.connections
         self._idle: asyncio.LifoQueue[_Connection] = asyncio.LifoQueue()
         self._connections = [_Connection(settings) for _ in range(settings.connections)]
         for connection in self._connections:

@@ -1,0 +1,290 @@
+"""From the outbox to the mail server: leased first, handed over, and every outcome recorded.
+
+As many mails are on their way as the way out has connections, and none of them takes the next one before the
+last one's outcome is committed. So a process that is killed leaves at most one mail a connection that the
+server took and that we do not know of; it is sent again under the same Message-ID.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
+
+import structlog
+
+from db import alert_store, relay_store, subscriber_store
+from db.records import Queued
+from db.relay_store import Relay
+from db.session import Session
+from jobs import compose, settling
+from jobs.alerts.smtp import Outcome
+from jobs.service import Mailer, Service
+
+log = structlog.get_logger()
+
+LEASE_SECONDS = 300
+_BATCH = 100  # mails leased together
+FAULTS = 20  # of the server in a row, after which mail is paused
+_PAUSES = tuple(timedelta(minutes=m) for m in (1, 2, 5, 10, 20, 30))
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """How many mails were queued, found empty, sent, put off, failed for good or withheld.
+
+    ``paused_until`` is set where nothing is sent for now, after many faults of the mail server in a row.
+    """
+
+    queued: int = 0
+    empty: int = 0
+    sent: int = 0
+    retried: int = 0
+    failed: int = 0
+    suppressed: int = 0
+    paused_until: datetime | None = None
+
+
+@runtime_checkable
+class _Wide(Protocol):
+    """A way out that takes several mails at once; any other takes one after the other."""
+
+    connections: int
+
+
+def send_due(service: Service, now: datetime) -> Delivered:
+    """Send what is due in the outbox.
+
+    Stops early after many faults of the server in a row, and sends nothing until the pause that follows is
+    over; then one mail goes ahead of the others. What is not sent keeps its place in the outbox.
+    """
+    return asyncio.run(_send_due(service, now))
+
+
+async def _send_due(service: Service, now: datetime) -> Delivered:
+    with service.database.reading() as session:
+        before = relay_store.relay(session)
+    if before.holds(now):
+        return Delivered(paused_until=before.resume_at)
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    # A run may last for hours, and leases must not run out in it; the loop's clock is never set back.
+    run = _Run(service, before, lambda: now + timedelta(seconds=loop.time() - begun))
+    async with service.mailer() as mailer:
+        if before.pauses:
+            await run.send(mailer, width=1, at_most=1)
+        if not run.stopped(mailer):
+            await run.send(mailer, width=mailer.connections if isinstance(mailer, _Wide) else 1)
+        after = run.relay(mailer)
+    if after != before:
+        with service.database.writing() as session:
+            relay_store.keep(session, after)
+    if after.holds(run.clock()):
+        log.error(
+            "mail is paused", until=f"{after.resume_at:%Y-%m-%d %H:%M} UTC", faults=after.faults,
+            why=after.error,
+            cure="check the relay's settings; `paperwatch outbox test ADDRESS` tries it at once",
+        )  # fmt: skip
+    count = run.counts
+    return Delivered(
+        sent=count["sent"], retried=count["retry"], failed=count["failed"], suppressed=count["withheld"],
+        paused_until=after.resume_at,
+    )  # fmt: skip
+
+
+class _Run:
+    """One run through the outbox: the mails that are leased, and what became of those before."""
+
+    def __init__(self, service: Service, before: Relay, clock: Callable[[], datetime]) -> None:
+        self.service = service
+        self.clock = clock
+        self.before = before
+        self.counts: Counter[str] = Counter()
+        self._error = before.error
+        self._through = False  # whether the server dealt with any mail, be it to refuse it
+        self._left: deque[Queued] = deque()
+        self._leases: dict[int, datetime] = {}
+        self._taking = asyncio.Lock()
+        self._may_take = 0
+        self._broken = False
+        self._book = _Book(service)
+
+    def faults(self, mailer: Mailer) -> int:
+        """Faults of the server in a row, those of earlier runs included."""
+        return mailer.faults_in_a_row + (0 if self._through else self.before.faults)
+
+    def stopped(self, mailer: Mailer) -> bool:
+        """Whether no further mail is to be tried."""
+        if self._broken:
+            return True
+        faults = self.faults(mailer)
+        return faults >= FAULTS or bool(self.before.pauses and not self._through and mailer.faults_in_a_row)
+
+    def relay(self, mailer: Mailer) -> Relay:
+        """How the way out is doing after this run."""
+        faults = self.faults(mailer)
+        if not self._through and not mailer.faults_in_a_row:
+            return self.before
+        if not self.stopped(mailer):
+            return Relay(faults, error=self._error if faults else "")
+        pauses = 1 if self._through else self.before.pauses + 1
+        wait = _PAUSES[min(pauses, len(_PAUSES)) - 1] * (1 + self.service.jitter() / 4)
+        at = self.clock()
+        return Relay(faults, pauses, at, at + wait, self._error)
+
+    async def send(self, mailer: Mailer, *, width: int, at_most: int = 0) -> None:
+        """Send until nothing is due, or ``at_most`` mails, over ``width`` connections."""
+        self._may_take = at_most or -1
+        beat = asyncio.create_task(self._keep_leases())
+        try:
+            ends = await asyncio.gather(*(self._work(mailer) for _ in range(width)), return_exceptions=True)
+        finally:
+            beat.cancel()
+            with suppress(asyncio.CancelledError):
+                await beat
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
+        if self._left:
+            with self.service.database.writing() as session:
+                alert_store.give_back(session, [mail.id for mail in self._left])
+            self._left.clear()
+            self._leases.clear()
+
+    async def _work(self, mailer: Mailer) -> None:
+        try:
+            while not self.stopped(mailer) and (mail := await self._take()) is not None:
+                # Where the lease ran out (the machine slept), another process may have the mail by now.
+                if self.clock() < self._leases[mail.id]:
+                    await self._one(mailer, mail)
+                self._leases.pop(mail.id)
+        except BaseException:
+            # The others finish what they are at: no mail is cut off between the server and the record.
+            self._broken = True
+            raise
+
+    async def _take(self) -> Queued | None:
+        async with self._taking:
+            if not self._may_take or self._broken:
+                return None
+            if not self._left:
+                self._left.extend(await asyncio.to_thread(self._lease))
+            if not self._left:
+                return None
+            self._may_take -= 1
+            return self._left.popleft()
+
+    def _lease(self) -> list[Queued]:
+        now = self.clock()
+        at_most = min(self._may_take, _BATCH) if self._may_take > 0 else _BATCH
+        with self.service.database.writing() as session:
+            leased = alert_store.lease(session, now, seconds=LEASE_SECONDS, at_most=at_most)
+        self._leases.update({mail.id: now + timedelta(seconds=LEASE_SECONDS) for mail in leased})
+        return leased
+
+    async def _keep_leases(self) -> None:
+        """Extend the leases of what is still to be sent: a slow server may take hours over it."""
+        while True:
+            await asyncio.sleep(LEASE_SECONDS / 3)
+            numbers, until = list(self._leases), self.clock() + timedelta(seconds=LEASE_SECONDS)
+            try:
+                await asyncio.to_thread(self._extend, numbers, until)
+            except Exception:
+                log.exception("leases could not be extended; tried again", mails=len(numbers))
+            else:
+                self._leases.update({n: until for n in numbers if n in self._leases})
+
+    def _extend(self, numbers: list[int], until: datetime) -> None:
+        with self.service.database.writing() as session:
+            alert_store.extend(session, numbers, until)
+
+    async def _one(self, mailer: Mailer, mail: Queued) -> None:
+        now = self.clock()
+        try:
+            with self.service.database.reading() as session:
+                letter = compose.letter(self.service, session, mail, now)
+        except Exception as exc:
+            # One mail that cannot be made must not hold up all others, whatever is wrong with it.
+            log.exception("a mail could not be made", mail=mail.id, kind=mail.kind)
+            outcome = Outcome("retry", 0, f"could not be made: {type(exc).__name__}: {exc}")
+        else:
+            if isinstance(letter, compose.Withheld):
+                why = letter.why
+                await self._book.record(
+                    lambda session: alert_store.suppressed(session, mail.id, why, attempt=mail.attempts)
+                )
+                self.counts["withheld"] += 1
+                return
+            outcome = await mailer.send(self.service.sender.address, letter.to, letter.content)
+            if outcome.about in {"server", "sender"}:
+                self._error = outcome.text
+            else:
+                self._through = True
+        plan = settling.settle(mail, outcome, self.clock(), self.service.jitter())
+        await self._book.record(lambda session: _write(session, mail, plan))
+        self.counts[plan.state] += 1
+
+
+def _write(session: Session, mail: Queued, plan: settling.Settled) -> None:
+    if plan.state == "sent":
+        alert_store.sent(session, mail.id, plan.at)
+        return
+    alert_store.failed(session, mail.id, plan.error, attempt=mail.attempts, retry_at=plan.retry_at)
+    if plan.suppress:
+        subscriber_store.set_state(session, mail.subscriber_id, "suppressed", plan.at, plan.suppress)
+
+
+class _Book:
+    """Records outcomes, those that come while a commit is on its way together in the next one.
+
+    A database that is locked or whose disk is full is waited for, since a mail that the server took and that
+    we forgot would be sent again.
+    """
+
+    _WAITS = (0.1, 0.5, 1, 2, 5, 10, 20, 30)
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._waiting: list[tuple[Callable[[Session], None], asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def record(self, change: Callable[[Session], None]) -> None:
+        """Return once the change is committed. Raises what the database raises in the end."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((change, done))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+        await done
+
+    async def _write(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting, []
+            failure = await self._commit([change for change, _ in group])
+            for _, done in group:
+                if failure is not None and not done.done():
+                    done.set_exception(failure)
+                elif not done.done():
+                    done.set_result(None)
+        self._writer = None
+
+    async def _commit(self, changes: list[Callable[[Session], None]]) -> Exception | None:
+        failure: Exception | None = None
+        for wait in (0.0, *self._WAITS):
+            await asyncio.sleep(wait)
+            try:
+                await asyncio.to_thread(self._commit_now, changes)
+            except Exception as exc:
+                failure = exc
+                log.warning("outcomes could not be recorded; tried again", mails=len(changes), why=str(exc))
+            else:
+                return None
+        return failure
+
+    def _commit_now(self, changes: list[Callable[[Session], None]]) -> None:
+        with self._service.database.writing() as session:
+            for change in changes:
+                change(session)
