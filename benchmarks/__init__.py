@@ -1,0 +1,1 @@
+"""Each figure beside a reference that is measured in the same run."""
