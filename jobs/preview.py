@@ -15,6 +15,7 @@ from jobs.service import Service
 from profiles.edits import Wanted
 from profiles.profile import Profile
 from recommender import select
+from recommender.dial import Recent
 from recommender.interest import Examples, Interests, Judged
 from recommender.paper import Paper
 from recommender.ranking import DEFAULT, RANKERS
@@ -147,13 +148,20 @@ class _Week:
         if not self.papers or not (interests or judged):
             return self._made([], [])
         weights = RANKERS[DEFAULT].learn(fitted, interests, judged)
+        scores = weights.on(self.edition).scores(self.X)
+        seen = frozenset(j.paper.id for j in judged)
+        days = max(1, len(self.dates))
+        # What was judged sets no mark: it is what the model was learned from.
+        known = Recent.of(scores[[p.id not in seen for p in self.papers]], len(self.papers), days)
         chosen = select.choose(
             self.papers,
-            weights.on(self.edition).scores(self.X),
-            limit=wanted.per_day * max(1, len(self.dates)),
+            scores,
+            limit=wanted.per_day * days,
             mutes=interests.mutes,
-            seen=frozenset(j.paper.id for j in judged),
+            seen=seen,
+            cut=known.cut(wanted.per_day),
             X=self.X[:, self.edition.text_columns],
+            history=known.scores,
         )
 
         def items(choices: Sequence[Choice], near: bool) -> list[Item]:
