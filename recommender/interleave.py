@@ -69,4 +69,4 @@ def sign_test(wins: int, losses: int) -> float:
     """The two-sided probability that so uneven a result is chance, ties left out; 1 where there is none."""
     games = wins + losses
     at_least = sum(math.comb(games, k) for k in range(max(wins, losses), games + 1))
-    return min(1.0, at_least / 2.0 ** (games - 1))
+    return min(1.0, 2 * at_least / (1 << games))
