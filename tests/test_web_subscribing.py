@@ -207,8 +207,8 @@ def test_leaving_one_profile_keeps_the_other(
     browser: TestClient, ingested: Service, outbox: OutboxFolder
 ) -> None:
     subscribe(browser, name="One")
-    browser.post(link(outbox, "confirm"))
     subscribe(browser, name="Two")
+    browser.post(link(outbox, "confirm"))
     with ingested.database.reading() as session:
         one, _ = subscriber_store.profiles(session)
     leave = ingested.links.unsubscribe(one.subscriber_id, one.id).removeprefix(BASE)
@@ -217,6 +217,19 @@ def test_leaving_one_profile_keeps_the_other(
     with ingested.database.reading() as session:
         plans = {p.name: p.delivery.frequency for p in subscriber_store.profiles(session)}
     assert plans == {"One": "feed", "Two": "daily"}
+
+
+def test_nobody_can_write_into_the_mail_of_a_confirmed_reader(
+    browser: TestClient, ingested: Service, outbox: OutboxFolder
+) -> None:
+    subscribe(browser, name="Mine")
+    browser.post(link(outbox, "confirm"))
+    for number in range(25):
+        subscribe(browser, name=f"Buy now {number}", every="daily")
+    with ingested.database.reading() as session:
+        profiles = subscriber_store.profiles(session)
+    assert {p.delivery.frequency for p in profiles if p.name != "Mine"} == {"feed"}
+    assert len(profiles) == 20
 
 
 def test_a_link_that_was_changed_or_is_too_old_says_what_to_do(

@@ -8,6 +8,7 @@ memory and static pages does without.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from jobs.alerts.digest import Item
     from jobs.preview import Preview
     from jobs.reading import Entry
+
+_MOST_PROFILES = 20  # of one address, beyond which the subscribe page adds none
 
 
 def preview(
@@ -64,11 +67,29 @@ def paper(session: Session, key: str) -> Stored | None:
     return paper_store.by_keys(session, [key], with_sources=True).get(key)
 
 
-def subscribe(service: Service, wanted: Request, now: datetime) -> Profile:
-    """Store a subscription; an address is written to before it gets anything else. Raises `RequestError`."""
+def open_feed(service: Service, wanted: Request, now: datetime) -> Profile:
+    """Store a subscription without an address: a feed that begins at once."""
     from jobs import subscribe as job
 
     return job.create(service, wanted, now)
+
+
+def subscribe(service: Service, wanted: Request, now: datetime) -> None:
+    """Store a subscription that anybody may have typed, unless the address has many already.
+
+    For a confirmed address it is a feed until its owner turns its mail on: nobody must be able to write into
+    the mail of another, and a profile's name stands there. Raises `RequestError` for a name that is taken.
+    """
+    from db import subscriber_store
+    from jobs import subscribe as job
+
+    with service.database.reading() as session:
+        person = subscriber_store.by_email(session, wanted.email)
+        if person is not None and len(subscriber_store.profiles_of(session, person.id)) >= _MOST_PROFILES:
+            return
+    if person is not None and person.state == "confirmed":
+        wanted = replace(wanted, delivery=replace(wanted.delivery, frequency="feed"))
+    job.create(service, wanted, now)
 
 
 def write_to(service: Service, email: str, now: datetime, *, only: str = "") -> None:

@@ -51,7 +51,7 @@ def start(web: AWeb, fields: AForm, later: BackgroundTasks) -> HTMLResponse | Re
     except RequestError as exc:
         return _home(web, typed, seek=typed.says_something, error=exc, status=422)
     if not wanted.email:
-        profile = errands.subscribe(web.service, wanted, now)
+        profile = errands.open_feed(web.service, wanted, now)
         return RedirectResponse(_own_page(web, profile, now) + "?done=subscribed", 303)
     # A known address may have a profile of this name. Saying so here would tell strangers who reads; the mail
     # below takes its owner to the profile.
@@ -88,7 +88,7 @@ def _on_this_machine(web: Web) -> list[tuple[str, str, str]] | None:
     if not web.settings.outbox_is_shown:
         return None
     with web.service.database.reading() as session:
-        profiles = subscriber_store.profiles(session)[-_SHOWN_ON_THIS_MACHINE:]
+        profiles = [p for p, _ in subscriber_store.active_profiles(session, at_most=_SHOWN_ON_THIS_MACHINE)]
     now = web.clock()
     return [
         (

@@ -18,7 +18,7 @@ from profiles.request import RequestError
 
 router = APIRouter(prefix="/preferences", include_in_schema=False)
 
-_SHOWN = 30
+_SHOWN = 20
 NOTES = {
     "subscribed": "You are subscribed. This page is yours: keep its address, it works without a password.",
     "added": "The profile is added.",

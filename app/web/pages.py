@@ -26,7 +26,7 @@ STATIC = {
     "paperwatch.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-_SHOWN_PARTS = 12
+_SHOWN_PARTS = 8
 
 
 @dataclass(frozen=True, slots=True)
