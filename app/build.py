@@ -60,7 +60,8 @@ def _mailer(settings: Settings) -> Callable[[], AbstractAsyncContextManager[Mail
     relay = SmtpSettings(
         host=settings.smtp_host, port=settings.smtp_port, tls=settings.smtp_tls, user=settings.smtp_user,
         password=settings.smtp_password, connections=settings.smtp_connections,
-        per_second=settings.smtp_per_second,
+        per_second=settings.smtp_per_second, per_domain_per_second=settings.smtp_per_domain_per_second,
+        timeout=settings.smtp_timeout, ca_file=settings.smtp_ca_file,
     )  # fmt: skip
     return lambda: Pool(relay)
 

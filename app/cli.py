@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands import benching, profiles, sources
+from app.commands import benching, outbox, profiles, sources
 
 app = typer.Typer(
     name="paperwatch",
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.add_typer(profiles.app, name="profile")
 app.add_typer(sources.app, name="sources")
+app.add_typer(outbox.app, name="outbox")
 app.add_typer(benching.app, name="bench")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]

@@ -42,6 +42,12 @@ class Settings(BaseSettings):
     smtp_password: str = Field("", description="Password at the relay")
     smtp_connections: int = Field(4, ge=1, le=64, description="Connections kept to the relay")
     smtp_per_second: float = Field(0, ge=0, description="Most mails a second, 0 for no limit")
+    smtp_per_domain_per_second: float = Field(
+        0, ge=0, description="Most mails a second to one domain, such as gmail.com; 0 for no limit"
+    )
+    smtp_timeout: float = Field(60, gt=0, le=600, description="Seconds that the relay may take for an answer")
+    smtp_ca_file: str = Field("", description="PEM file of further authorities that the relay's TLS may have")
+    bounces: Path | None = Field(None, description="Maildir or folder of .eml files where bounces arrive")
     show_outbox: bool | None = Field(None, description="Show /outbox; unset: only on a loopback address")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged")
 

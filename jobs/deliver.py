@@ -220,8 +220,12 @@ def queue_link(service: Service, session: Session, subscriber: Subscriber, kind:
 
 
 def message_id(service: Service, subscriber_id: int, kind: str, period: str) -> str:
-    """The Message-ID of a mail: the same for every attempt to send it, and for every process that tries."""
-    basis = f"{service.links.base_url}|{subscriber_id}|{kind}|{period}"
+    """The Message-ID of a mail: the same for every attempt to send it, and for every process that tries.
+
+    Nobody can guess it, since a report that returns it ends the mail to its recipient (jobs/bounces.py).
+    """
+    token = service.links.unsubscribe_token(subscriber_id)
+    basis = f"{service.links.base_url}|{token}|{kind}|{period}"
     return f"<{kind}-{hashlib.sha256(basis.encode()).hexdigest()[:24]}@{service.links.host}>"
 
 

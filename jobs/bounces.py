@@ -1,0 +1,113 @@
+"""Bounces: delivery reports from a mailbox folder, and an end to mail for addresses that are gone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+from db import alert_store, bounce_store, subscriber_store
+from db.session import Session
+from jobs.alerts import bounce_report
+from jobs.alerts.bounce_report import Report
+from jobs.service import Service
+from profiles.profile import Subscriber
+
+_AT_ONCE = 500
+_LARGEST = 10_000_000  # bytes; a report returns our own mail, which is far smaller
+
+
+@dataclass(frozen=True, slots=True)
+class Bounced:
+    """How many reports were hard, soft, or neither (late, or no report, or about nobody here), how many
+    addresses were suppressed for them, and which files could not be read, with the reason."""
+
+    hard: int = 0
+    soft: int = 0
+    other: int = 0
+    suppressed: int = 0
+    faults: tuple[str, ...] = ()
+
+
+class BounceError(Exception):
+    """A folder that cannot be read; the message names it and says what it should be."""
+
+
+def check(service: Service, folder: Path, now: datetime) -> Bounced:
+    """Read the reports that are new in ``folder``, a Maildir or a folder of .eml files, and act on them.
+
+    An address that takes no mail any more is suppressed with the reason. What was read is moved: in a Maildir
+    to ``cur`` as seen, else into the folder ``read`` beside it; where that fails, it still counts only once.
+    Raises `BounceError` if there is no such folder.
+    """
+    if not folder.is_dir():
+        raise BounceError(
+            f"{folder} is no folder; PAPERWATCH_BOUNCES names a Maildir or a folder of .eml files"
+        )
+    counts: Counter[str] = Counter()
+    faults: list[str] = []
+    for path in islice(_new(folder), _AT_ONCE):
+        try:
+            if path.stat().st_size > _LARGEST:
+                raise OSError(f"larger than {_LARGEST:,} bytes")
+            counts.update(_take(service, path.read_bytes(), now))
+            _put_away(path)
+        except OSError as exc:
+            faults.append(f"{path.name}: {exc.strerror or exc}")
+    return Bounced(counts["hard"], counts["soft"], counts["other"], counts["suppressed"], tuple(faults))
+
+
+def _new(folder: Path) -> Iterator[Path]:
+    is_maildir = (folder / "new").is_dir()
+    found = (folder / "new").iterdir() if is_maildir else folder.glob("*.eml")
+    yield from sorted(p for p in found if p.is_file() and not p.name.startswith("."))
+
+
+def _put_away(path: Path) -> None:
+    if path.parent.name == "new":
+        target = path.parent.parent / "cur" / f"{path.name.partition(':')[0]}:2,S"
+    else:
+        target = path.parent / "read" / path.name
+    target.parent.mkdir(exist_ok=True)
+    path.replace(target)
+
+
+def _take(service: Service, raw: bytes, now: datetime) -> list[str]:
+    """Record one mail and act on it; what it counts as, in words, none if it was known."""
+    reports = bounce_report.parse(raw)
+    with service.database.writing() as session:
+        about = [(report, *_about(session, report)) for report in reports]
+        known = [(report, person, proven) for report, person, proven in about if person is not None]
+        # A report is about one mail of ours, which has one recipient; the gravest entry counts.
+        grave = {"hard": 0, "soft": 1, "other": 2}
+        worst = min(known, key=lambda entry: grave[entry[0].kind], default=None)
+        report, person, proven = worst or (Report("other", "", "", "", ""), None, False)
+        new = bounce_store.add(
+            session, hashlib.sha256(raw).hexdigest(), person.id if person else None, now,
+            kind=report.kind, status=report.status, why=report.why,
+        )  # fmt: skip
+        if not new:
+            return []
+        if report.kind == "hard" and person and proven and person.state in {"confirmed", "unconfirmed"}:
+            note = f"mail bounced: {report.why}"
+            subscriber_store.set_state(session, person.id, "suppressed", now, note)
+            return ["hard", "suppressed"]
+        return [report.kind]
+
+
+def _about(session: Session, report: Report) -> tuple[Subscriber | None, bool]:
+    """Whom the report is about, and whether it proves to be the answer to a mail of ours by its Message-ID,
+    which only we and its recipient know.
+
+    Anybody can send a report, and must not be able to end somebody's mail by naming an address: a report
+    without our Message-ID is shown to the operator, no more.
+    """
+    if report.message_id:
+        mail = alert_store.mail_with_id(session, report.message_id)
+        person = subscriber_store.subscriber(session, mail.subscriber_id) if mail else None
+        return person, person is not None
+    return subscriber_store.by_email(session, report.address), False
