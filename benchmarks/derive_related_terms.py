@@ -23,12 +23,13 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.derive_document_frequencies import read  # noqa: E402
 from recommender.vectors import Edition, Matrix  # noqa: E402
 
-EACH = 10
+EACH = 8
 SAMPLE = 400
 PSEUDO = 20.0
 """As many papers of the corpus shrink the log-odds."""
-HEAD_WORD, HEAD_PAIR, HEAD_LIMIT = 20, 80, 30_000
-"""A word needs 20 papers to have related terms and a pair 80; what more than 30,000 hold says too little."""
+HEAD_WORD, HEAD_PAIR, HEAD_LIMIT = 20, 45, 30_000
+"""A word needs 20 papers to have related terms and a pair 45; what more than 30,000 hold says too little."""
+FIRMLY = 1.5
 TAILS = 1 << 16
 """Related terms are among the 65,536 most frequent of the corpus, so that two bytes name one."""
 
@@ -66,7 +67,7 @@ def _heads(edition: Edition) -> NDArray[np.int64]:
     words = np.flatnonzero((fitted.word_counts >= HEAD_WORD) & (fitted.word_counts <= HEAD_LIMIT))
     words = words[~edition.fitting.light[words]]
     pairs = np.flatnonzero(fitted.pair_counts >= HEAD_PAIR) + edition.fitting.pairs_start
-    firmly = [column for column in pairs.tolist() if edition.togetherness(column) >= 2.0]
+    firmly = [column for column in pairs.tolist() if edition.togetherness(column) >= FIRMLY]
     return np.concatenate([words, np.array(firmly, np.int64)])
 
 

@@ -16,7 +16,7 @@ from recommender.vectors import Edition, Matrix
 from recommender.weights import Weights
 
 _REASON_TERMS = 3
-_TOGETHER = 2.0  # ln of how much more often than by chance two words stand together to be named as a phrase
+_TOGETHER = 1.5  # a pair of words is named as a phrase where it stands e^1.5 times as often as by chance
 _ENOUGH = 0.25  # a term is named where it brings a quarter of what the first one brings
 _ALIKE = 0.3  # a liked paper is named where it brought in so much of the positive contributions
 

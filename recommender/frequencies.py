@@ -155,7 +155,8 @@ class Frequencies:
         first, second = split_keys(local.pairs)
         keys = pair_keys(ids[first].astype(np.int32), ids[second].astype(np.int32))
         order = np.argsort(keys)
-        pairs = np.union1d(self.pairs, keys)
+        new_pairs = _missing(self.pairs, keys[order])
+        pairs = np.insert(self.pairs, np.searchsorted(self.pairs, new_pairs), new_pairs)
         at_home = np.searchsorted(pairs, self.pairs)
         at_local = np.searchsorted(pairs, keys[order])
         pair_counts = np.full(len(pairs), self.unseen[1] * worth)
@@ -189,7 +190,7 @@ class Frequencies:
         words = [w for w in dict.fromkeys(w for term in wanted for w in term.split()) if w not in known]
         ids = {word: number for number, word in enumerate((*self.words, *words))}
         keys = {pair_key(ids[a], ids[b]) for a, b in (term.split() for term in wanted if " " in term)}
-        new = np.setdiff1d(np.array(sorted(keys), np.int64), self.pairs)
+        new = _missing(self.pairs, np.array(sorted(keys), np.int64))
         at = np.searchsorted(self.pairs, new)
         return replace(
             self,
@@ -201,6 +202,15 @@ class Frequencies:
             pair_counts=np.insert(self.pair_counts, at, self.unseen[1]),
             shapes=np.insert(self.shapes, at, 0),
         )
+
+
+def _missing(known: Ints, keys: Ints) -> Ints:
+    """Those of ``keys`` that are not in ``known``, both being sorted."""
+    if not len(known):
+        return keys
+    place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    missing: Ints = keys[known[place] != keys]
+    return missing
 
 
 def _sums(here: Mapping[K, float], local: Mapping[K, float], worth: float) -> dict[K, float]:

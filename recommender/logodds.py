@@ -24,6 +24,9 @@ Ints = NDArray[np.int64]
 MASS = {"like": 1.0, "save": 1.0, "seed": 1.0, "open": 0.2, "dislike": -1.0}
 """As how many papers of the reader's own an example counts; a dislike counts on the other side."""
 
+_SHORT = 16
+"""A statement of more terms than this (some eight words) says enough itself: related terms help it less."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogOdds:
@@ -36,7 +39,7 @@ class LogOdds:
     strength. What the reader rejects is weighed in the same way, and ``against`` times that is taken off.
 
     Terms that go with the stated ones (`related.related`) get weights too, ``related`` times as long as those
-    of a profile that has nothing but a statement, and less the more the reader has judged.
+    of a short statement, and less the more the reader has stated and judged.
 
     The weights of words are then scaled to length one, so that a score is about a cosine whether there are
     few likes or many; those of categories, institutions and tags (``category`` times their log-odds), of
@@ -78,7 +81,9 @@ class LogOdds:
         length = math.sqrt(float((values[words] ** 2).sum())) or 1.0
         values /= length
         values[~words] *= self.category
-        beside = self.related * stated.max(initial=0.0) / (total or 1.0)
+        beside = (
+            self.related * stated.max(initial=0.0) / (total or 1.0) * min(1.0, _SHORT / (len(terms) or 1))
+        )
         extra = _beside(edition, terms, places, values[stated_at], beside)
         named = self._named(interests, examples)
         fitted = support < edition.base_size

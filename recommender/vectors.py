@@ -171,14 +171,15 @@ class Edition:
     def togetherness(self, index: int) -> float:
         """How firmly the pair of words of a column belongs together: pointwise mutual information, in nats.
 
-        Infinite for a column that is no pair of fitted words.
+        It is the log of how many times more papers hold the pair than if words stood in random order, an
+        abstract having some 100 that count. Infinite for a column that is no pair of fitted words.
         """
         feature = self.feature(index)
         parts = [self.fitting.words.get(word) for word in feature.name.split()]
         if feature.kind != "term" or len(parts) < 2 or None in parts:
             return math.inf
         alone = math.prod(float(self.shares[part]) for part in parts if part is not None)
-        return math.log(float(self.shares[index]) / alone)
+        return math.log(100 * float(self.shares[index]) / alone)
 
     @cached_property
     def _people(self) -> dict[tuple[str, str], list[tuple[str, int]]]:
