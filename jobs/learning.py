@@ -24,12 +24,13 @@ _YOUNG = 2.0
 def edition(service: Service, session: Session) -> Edition:
     """The edition in force: the latest one fitted here, else the one that ships with the package."""
     latest = model_store.latest_edition(session)
-    name = latest[0] if latest else None
-    if service.edition is None or (name is not None and service.edition.name != name):
-        if name is None:
-            service.edition = Edition.shipped()
-        else:
+    name = latest[0] if latest else ""
+    if service.edition is None or service.edition_kept_as != name:
+        if name:
             service.edition = Edition.load(io.BytesIO(model_store.edition_data(session, name)))
+        else:
+            service.edition = Edition.shipped()
+        service.edition_kept_as = name
     return service.edition
 
 

@@ -55,7 +55,8 @@ class ArxivAddresses:
 
 @dataclass(slots=True)
 class Service:
-    """The database, the addresses, the ways out for mail and requests, and the edition that is loaded.
+    """The database, the addresses, the ways out for mail and requests, and the edition that is loaded, with
+    the name under which the database keeps it (empty for the shipped one).
 
     ``mailer`` opens the way out for mail; its connections are closed when the context ends. ``jitter`` draws
     from [0, 1), so that not all installations ask a server at the same moment.
@@ -66,6 +67,7 @@ class Service:
     sender: Sender
     mailer: Callable[[], AbstractAsyncContextManager[Mailer]]
     edition: Edition | None = field(default=None)
+    edition_kept_as: str = ""
     fetcher: Getter = field(default_factory=Offline)
     arxiv: ArxivAddresses = ArxivAddresses()
     jitter: Callable[[], float] = lambda: 0.0

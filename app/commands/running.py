@@ -8,18 +8,22 @@ import subprocess
 import sys
 import time
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from app import build, logs
 from app.commands.ingesting import as_report
 from app.settings import Settings, load
-from jobs.pipeline import Run, run_once
+
+if TYPE_CHECKING:
+    from jobs.pipeline import Run
 
 
 def once(*, as_json: bool) -> None:
     """One run by hand, with its receipts."""
+    from jobs.pipeline import run_once
+
     service = build.service()
     run = run_once(service, build.now(), build.run_id())
     if as_json:
