@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
+import re
 from dataclasses import replace
 from typing import Literal
 
@@ -11,6 +11,7 @@ from recommender.paper import Paper, normal_title
 
 Change = Literal["same", "merged", "updated"]
 
+_WORD = re.compile(r"\w+")
 # The kind of news that a paper is, strongest first; a cross-list of a new paper is still a new paper.
 _ANNOUNCE = ("new", "cross", "absonly", "", "replace", "replace-cross")
 
@@ -58,11 +59,38 @@ def merged(known: Paper, seen: Paper) -> tuple[Paper, Change]:
 
 
 def same_work(known: Paper, seen: Paper) -> bool:
-    """Whether two papers with equal `title_key` may be one: never two with different arXiv ids or DOIs."""
+    """Whether two papers with equal `title_key` are one work.
+
+    Never two with different arXiv ids or DOIs. Title and first author alone would make one paper of 12 in
+    100,000 arXiv papers and another (most of them submitted anew, months later and rewritten); what is asked
+    for beside them leaves less than 1: abstracts with nearly the same words, or without abstracts the same
+    authors within a month. `benchmarks.same_work` measures it.
+    """
     kinds = {known.id.partition(":")[0], seen.id.partition(":")[0]}
     if "hash" not in kinds and kinds != {"arxiv", "doi"}:
         return False
-    return not (known.doi and seen.doi and known.doi != seen.doi)
+    if known.doi and seen.doi and known.doi != seen.doi:
+        return False
+    days = known.announced, seen.announced
+    apart = abs((days[0] - days[1]).days) if days[0] and days[1] else None
+    if known.abstract and seen.abstract:
+        return _shared_words(known.abstract, seen.abstract) >= (0.7 if apart is None or apart <= 60 else 0.9)
+    return apart is not None and apart <= 30 and _same_authors(known, seen)
+
+
+def _shared_words(one: str, other: str) -> float:
+    """The share of the words of both that each of them has (Jaccard)."""
+    first, second = (set(_WORD.findall(text.casefold())) for text in (one, other))
+    return len(first & second) / max(1, len(first | second))
+
+
+def _same_authors(known: Paper, seen: Paper) -> bool:
+    """Whether the family names agree, as far as a list that was cut goes."""
+    first, second = ([_family_name(name) for name in paper.authors] for paper in (known, seen))
+    if not (known.authors_complete and seen.authors_complete):
+        shorter = min(len(first), len(second))
+        first, second = first[:shorter], second[:shorter]
+    return first == second
 
 
 def title_key(paper: Paper) -> str | None:
@@ -70,8 +98,10 @@ def title_key(paper: Paper) -> str | None:
 
     None where that would say too little: a short title, or no author.
     """
-    title = normal_title(paper.title)
-    if len(title) < 20 or not paper.authors:
+    if not paper.authors:
+        return None
+    title = _letters(paper.title)
+    if len(title) < 20:
         return None
     return hashlib.sha256(f"{title}|{_family_name(paper.authors[0])}".encode()).hexdigest()[:24]
 
@@ -104,5 +134,14 @@ def _announce_rank(kind: str) -> int:
 def _family_name(author: str) -> str:
     # "Smith, John" and "John Smith" are the same person; accents come and go between sources.
     words = author.partition(",")[0].split() if "," in author else author.split()[-1:]
-    folded = unicodedata.normalize("NFKD", " ".join(words)).casefold()
-    return "".join(c for c in folded if c.isalnum())
+    return _letters(" ".join(words))
+
+
+def _letters(text: str) -> str:
+    """`normal_title`, ten times as fast where there is nothing to fold; three million titles have it done."""
+    if text.isascii():
+        return text.lower().encode().translate(None, _NO_LETTERS).decode()
+    return normal_title(text)
+
+
+_NO_LETTERS = bytes(n for n in range(128) if not chr(n).isalnum())

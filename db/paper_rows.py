@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from db.merging import title_key
 from db.records import Stored
 from db.tables import PaperRow
 from recommender.paper import Paper
@@ -36,12 +35,12 @@ def stored(row: Any) -> Stored:
     return Stored(row.id, paper, row.batch_id)
 
 
-def values(paper: Paper) -> dict[str, Any]:
-    """The column values of a paper, its row number and history aside."""
+def values(paper: Paper, label: str | None) -> dict[str, Any]:
+    """The column values of a paper with this `title_key`, its row number and history aside."""
     extra: dict[str, Any] = {name: word for name in _WORDS if (word := getattr(paper, name))}
     extra |= {name: list(items) for name in _LISTS if (items := getattr(paper, name))}
     return {
-        "key": paper.id, "title_key": title_key(paper), "version": paper.version, "title": paper.title,
+        "key": paper.id, "title_key": label, "version": paper.version, "title": paper.title,
         "abstract": paper.abstract, "summary": paper.summary, "authors": list(paper.authors),
         "authors_complete": paper.authors_complete, "categories": list(paper.categories),
         "announced": paper.announced, "announce_type": paper.announce_type, "url": paper.url,

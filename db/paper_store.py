@@ -9,15 +9,18 @@ from datetime import date, datetime
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
+from db.bulk import insert_rows
 from db.merging import Change, best_key, merged, same_work, title_key
 from db.paper_rows import COLUMNS, stored, values
 from db.records import Revision, Stored
 from db.session import insert_or
-from db.tables import AliasRow, FeedbackRow, PaperRow, RevisionRow, SightingRow, SourceRow
+from db.tables import AliasRow, Base, FeedbackRow, PaperRow, RevisionRow, SightingRow, SourceRow
 from recommender.paper import Paper, abs_url
 
 # SQLite takes at most 32,766 parameters a statement; PostgreSQL's planner likes lists of this size.
 _CHUNK = 1_000
+_PAPERS = Base.metadata.tables["paper"]
+_SIGHTINGS = Base.metadata.tables["sighting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +52,17 @@ def merge(
     total = Merged()
     for start in range(0, len(papers), _CHUNK):
         part = papers[start : start + _CHUNK]
-        chunk = _Chunk(_find_known(session, part))
-        handles = [chunk.add(paper) for paper in part]
+        labels = [title_key(paper) for paper in part]
+        chunk = _Chunk(_find_known(session, part, labels))
+        handles = [chunk.add(paper, label) for paper, label in zip(part, labels, strict=True)]
         _keep_revisions(session, chunk, now)
         numbers = _insert(session, chunk, now, archive) | {h: h for h in chunk.known}
         _update(session, chunk)
         _record_aliases(session, {key: numbers[h] for key, h in chunk.aliases.items()})
         sightings = [(numbers[h], paper) for h, paper in zip(handles, part, strict=True)]
-        grown = _record_sightings(session, sightings, source_id, now, batch) | chunk.changed_as("merged")
-        grown -= {numbers[h] for h in chunk.fresh} | chunk.changed_as("updated")
+        fresh = {numbers[h] for h in chunk.fresh}
+        grown = _record_sightings(session, sightings, fresh, source_id, now, batch)
+        grown = (grown | chunk.changed_as("merged")) - fresh - chunk.changed_as("updated")
         total += Merged(len(chunk.fresh), len(chunk.changed_as("updated")), len(grown))
     return total
 
@@ -73,6 +78,7 @@ class _Chunk:
         self.aliases: dict[str, int] = {}
         self.by_key: dict[str, int] = {key: s.number for key, s in found.items()}
         self.by_title: dict[str, int] = {}
+        self.labels: dict[int, str | None] = {}
         for number, paper in self.known.items():
             if label := title_key(paper):
                 self.by_title.setdefault(label, number)
@@ -84,18 +90,19 @@ class _Chunk:
     def changed_as(self, change: Change) -> set[int]:
         return {handle for handle, kind in self.changes.items() if kind == change and handle > 0}
 
-    def add(self, paper: Paper) -> int:
-        """Merge a sighting into its paper, or begin a new one; its handle."""
-        label = title_key(paper)
-        handle = next((self.by_key[k] for k in keys_of(paper) if k in self.by_key), None)
+    def add(self, paper: Paper, label: str | None) -> int:
+        """Merge a sighting with this `title_key` into its paper, or begin a new one; its handle."""
+        keys = keys_of(paper)
+        handle = next((self.by_key[k] for k in keys if k in self.by_key), None)
         if handle is None and label in self.by_title and same_work(self.now[self.by_title[label]], paper):
             handle = self.by_title[label]
         if handle is None:
             handle = -1 - len(self.now)
             self.now[handle] = paper
+            self.labels[handle] = label
         else:
             self._grow(handle, paper)
-        for key in keys_of(paper):
+        for key in keys:
             self.by_key.setdefault(key, handle)
             if key != self.now[handle].id:
                 self.aliases[key] = handle
@@ -113,8 +120,13 @@ class _Chunk:
         if key != other:
             self.aliases[other] = handle
         self.now[handle] = better
+        self.labels.pop(handle, None)
         if change == "updated" or (change == "merged" and self.changes.get(handle) != "updated"):
             self.changes[handle] = change
+
+    def label(self, handle: int) -> str | None:
+        """The `title_key` of a paper as it is now."""
+        return self.labels[handle] if handle in self.labels else title_key(self.now[handle])
 
 
 def keys_of(paper: Paper) -> list[str]:
@@ -128,14 +140,14 @@ def is_news(paper: Paper) -> bool:
     return not paper.withdrawn and not paper.announce_type.startswith("replace")
 
 
-def _find_known(session: Session, papers: Sequence[Paper]) -> dict[str, Stored]:
+def _find_known(session: Session, papers: Sequence[Paper], labels: Sequence[str | None]) -> dict[str, Stored]:
     """Rows that these papers may be, by key, alias or title key."""
     keys = list(dict.fromkeys(k for p in papers for k in keys_of(p)))
     found = _by_key_or_alias(session, keys)
-    missing = [p for p in papers if not any(k in found for k in keys_of(p))]
-    labels = [label for p in missing if (label := title_key(p))]
-    if labels:
-        query = select(*COLUMNS).where(PaperRow.title_key.in_(labels)).order_by(PaperRow.id)
+    pairs = zip(papers, labels, strict=True)
+    wanted = [label for p, label in pairs if label and not any(k in found for k in keys_of(p))]
+    if wanted:
+        query = select(*COLUMNS).where(PaperRow.title_key.in_(wanted)).order_by(PaperRow.id)
         for row in session.execute(query):
             found.setdefault(row.key, stored(row))
     return found
@@ -157,10 +169,11 @@ def _insert(session: Session, chunk: _Chunk, now: datetime, archive: bool) -> di
     if not papers:
         return {}
     rows = [
-        values(p) | {"first_seen_at": now, "batch_id": None, "news": not archive and is_news(p)}
-        for p in papers.values()
+        values(p, chunk.label(handle))
+        | {"first_seen_at": now, "batch_id": None, "news": not archive and is_news(p)}
+        for handle, p in papers.items()
     ]
-    session.execute(insert(PaperRow), rows)
+    insert_rows(session, _PAPERS, rows)
     query = select(PaperRow.key, PaperRow.id).where(PaperRow.key.in_([p.id for p in papers.values()]))
     numbers = {row.key: row.id for row in session.execute(query)}
     return {handle: numbers[paper.id] for handle, paper in papers.items()}
@@ -170,7 +183,7 @@ def _update(session: Session, chunk: _Chunk) -> None:
     changed = {handle: chunk.now[handle] for handle in chunk.changes if handle > 0}
     if not changed:
         return
-    session.execute(update(PaperRow), [{"id": n, **values(p)} for n, p in changed.items()])
+    session.execute(update(PaperRow), [{"id": n, **values(p, chunk.label(n))} for n, p in changed.items()])
     gone = [n for n, p in changed.items() if p.withdrawn]
     if gone:
         # A paper that is withdrawn before it was matched is news no longer.
@@ -180,6 +193,8 @@ def _update(session: Session, chunk: _Chunk) -> None:
 
 def _keep_revisions(session: Session, chunk: _Chunk, now: datetime) -> None:
     old = {n: chunk.known[n] for n in chunk.changed_as("updated") if chunk.known[n].abstract}
+    if not old:
+        return
     known = session.execute(
         select(RevisionRow.paper_id, RevisionRow.version).where(RevisionRow.paper_id.in_(old))
     ).all()
@@ -202,11 +217,13 @@ def _keep_revisions(session: Session, chunk: _Chunk, now: datetime) -> None:
 def _record_sightings(
     session: Session,
     sightings: Sequence[tuple[int, Paper]],
+    fresh: set[int],
     source_id: int,
     now: datetime,
     batch: date | None,
 ) -> set[int]:
-    """Row numbers of the papers that this source had not shown in this form before."""
+    """Row numbers of the papers that this source had not shown in this form before; of those in ``fresh``
+    nobody has shown any."""
     rows = {
         (number, paper.version or 0, paper.announce_type): {
             "paper_id": number, "source_id": source_id, "version": paper.version or 0,
@@ -214,16 +231,17 @@ def _record_sightings(
         }
         for number, paper in sightings
     }  # fmt: skip
-    numbers = {number for number, _, _ in rows}
-    known = session.execute(
-        select(SightingRow.paper_id, SightingRow.version, SightingRow.announce_type).where(
-            SightingRow.source_id == source_id, SightingRow.paper_id.in_(numbers)
+    numbers = {number for number, _, _ in rows} - fresh
+    if numbers:
+        known = session.execute(
+            select(SightingRow.paper_id, SightingRow.version, SightingRow.announce_type).where(
+                SightingRow.source_id == source_id, SightingRow.paper_id.in_(numbers)
+            )
         )
-    )
-    for row in known:
-        rows.pop((row.paper_id, row.version, row.announce_type), None)
+        for row in known:
+            rows.pop((row.paper_id, row.version, row.announce_type), None)
     if rows:
-        session.execute(insert(SightingRow), list(rows.values()))
+        insert_rows(session, _SIGHTINGS, rows.values())
     return {number for number, _, _ in rows}
 
 

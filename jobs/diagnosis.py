@@ -27,7 +27,10 @@ class Finding:
 
 
 def of_sources(sources: Sequence[Source], latest: Mapping[int, Receipt], now: datetime) -> list[Finding]:
-    """Sources that are stale, failing, never read, or paused for long; ``latest`` is each one's last receipt."""
+    """Sources that are stale, failing, never read, or paused for long.
+
+    ``latest`` is each one's last receipt, by its number.
+    """
     if not sources:
         return [
             Finding("sources", "there are none", "add one: `paperwatch sources add arxiv cs.DC`, or a folder")
@@ -60,7 +63,8 @@ def _of_source(source: Source, last: Receipt | None, now: datetime) -> list[Find
         found.append(Finding(source.name, stale, f"look at {source.location} in a browser, {again}"))
     if last is not None and len(last.rejected) > last.received:
         where, why = last.rejected[0]
-        said = f"{len(last.rejected)} entries were left out of {len(last.rejected) + last.received}; {where}: {why}"
+        out = len(last.rejected)
+        said = f"{out} of {out + last.received} entries were left out; {where}: {why}"
         found.append(Finding(source.name, said, "its format may have changed: report it with the file"))
     return found
 

@@ -8,9 +8,11 @@ papers of their block, so that a read that was cut short goes on where it stoppe
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -18,11 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db import mark_store, paper_store
+from db.bulk import make_room
 from db.paper_store import Merged
 from db.records import Receipt, Source
 from db.session import Database
 from jobs.sources import snapshot
-from jobs.storing import added
+from jobs.sources.parsed import Parsed
+from jobs.storing import added, outcome
 
 if TYPE_CHECKING:
     from jobs.files import Progress
@@ -35,34 +39,63 @@ _PARSER = b"1"
 Marks = NDArray[np.uint64]
 
 
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Some lines, read: what is new in them, its marks, and how many were merged before."""
+
+    parsed: Parsed
+    marks: bytes
+    skipped: int
+
+
 def ingest(
     database: Database, source: Source, file: BinaryIO, start: Receipt, now: datetime, progress: Progress
 ) -> Receipt:
-    """Merge a snapshot as an archive: its papers are kept, and no reader is told of them."""
+    """Merge a snapshot as an archive: its papers are kept, and no reader is told of them.
+
+    The next block is parsed by a thread while SQLite stores this one, which it does without Python's lock.
+    """
     with database.reading() as session:
-        known = np.frombuffer(b"".join(mark_store.marks(session, source.id)), dtype=np.uint64)
-    known = np.sort(known)
+        known = np.sort(np.frombuffer(b"".join(mark_store.marks(session, source.id)), dtype=np.uint64))
     receipt = replace(start, format=snapshot.NAME)
-    skipped = 0
-    for number, lines in _blocks(file):
-        marks = _marks(lines)
-        old = _among(marks, known)
-        # An empty line is passed over by the parser, and the count of lines stays right.
-        fresh = [b"" if is_old else line for line, is_old in zip(lines, old.tolist(), strict=True)]
-        skipped += int(old.sum())
-        if not old.all():
-            parsed = snapshot.parse_lines(fresh, number)
-            bad = {int(r.where.removeprefix("line ")) - number for r in parsed.rejected}
-            good = [n for n, line in enumerate(fresh) if line and not line.isspace() and n not in bad]
-            with database.writing() as session:
-                counts = paper_store.merge(session, parsed.papers, source.id, now, archive=True)
-                mark_store.add(session, source.id, marks[good].tobytes())
-            receipt = added(receipt, parsed, counts)
-        progress(start.location, receipt.received + skipped)
-    return added(replace(receipt, received=receipt.received + skipped), _NOTHING, Merged())
+    blocks = _blocks(file)
+    # What lives already is not looked through again and again for garbage: a tenth of the time.
+    gc.freeze()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="snapshot") as ahead:
+        coming = ahead.submit(_next, blocks, known)
+        while (block := coming.result()) is not None:
+            coming = ahead.submit(_next, blocks, known)
+            counts = _merge(database, source, block, now)
+            receipt = added(replace(receipt, received=receipt.received + block.skipped), block.parsed, counts)
+            progress(start.location, receipt.received)
+    gc.unfreeze()
+    note = "" if receipt.received or receipt.rejected else "no lines in it"
+    return replace(receipt, note=note, outcome=outcome(receipt))
 
 
-_NOTHING = snapshot.parse_lines(())
+def _merge(database: Database, source: Source, block: _Block, now: datetime) -> Merged:
+    if not block.parsed.papers:
+        return Merged()
+    with database.writing() as session:
+        make_room(session)
+        counts = paper_store.merge(session, block.parsed.papers, source.id, now, archive=True)
+        mark_store.add(session, source.id, block.marks)
+    return counts
+
+
+def _next(blocks: Iterator[tuple[int, Sequence[bytes]]], known: Marks) -> _Block | None:
+    """The next block, parsed but for what was merged before; None after the last one."""
+    number, lines = next(blocks, (0, ()))
+    if not lines:
+        return None
+    marks = _marks(lines)
+    old = _among(marks, known)
+    # An empty line is passed over by the parser, and the count of lines stays right.
+    fresh = [b"" if is_old else line for line, is_old in zip(lines, old.tolist(), strict=True)]
+    parsed = replace(snapshot.parse_lines(fresh, number), note="")
+    bad = {int(r.where.removeprefix("line ")) - number for r in parsed.rejected}
+    good = [n for n, line in enumerate(fresh) if line and not line.isspace() and n not in bad]
+    return _Block(parsed, marks[good].tobytes(), int(old.sum()))
 
 
 def _blocks(file: BinaryIO) -> Iterator[tuple[int, Sequence[bytes]]]:

@@ -313,8 +313,9 @@ def _record(paper: Paper, public: Sequence[Version]) -> str:
         f"<record><header><identifier>oai:arXiv.org:{paper.id}</identifier>"
         f"<datestamp>{public[-1].day}</datestamp>{sets}</header><metadata>"
         f'<arXivRaw xmlns="http://arxiv.org/OAI/arXivRaw/"><id>{paper.id}</id>{versions}'
-        f"<title>{escape(title_of(paper))}</title><authors>Ada Example, Number{paper.id.replace('.', '')} Author"
-        f"</authors><categories>{' '.join(paper.categories)}</categories>{gone}"
+        f"<title>{escape(title_of(paper))}</title>"
+        f"<authors>Ada Example, Number{paper.id.replace('.', '')} Author</authors>"
+        f"<categories>{' '.join(paper.categories)}</categories>{gone}"
         f"<abstract>{abstract_of(paper, public[-1].number)}</abstract></arXivRaw></metadata></record>"
     )
 
