@@ -119,6 +119,22 @@ def backtest(
 
 
 @app.command()
+def rank(
+    papers: Annotated[list[str], typer.Option(metavar="GLOB…", help="Papers as JSON lines (.xz, .gz).")],
+    readers: Annotated[Path, typer.Option(help="Readers as JSON lines.")],
+    out: Annotated[Path, typer.Option(metavar="RUN", help="The TREC run to write.")],
+    top: Annotated[int, typer.Option(min=1, help="So many papers of each batch.")] = 100,
+    ranker: Annotated[str, typer.Option(help="Which ranker; left out: the one that readers get.")] = "",
+    # What the shell makes of --papers data/*.jsonl: the first file goes to the option, the rest come here.
+    more: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+) -> None:
+    """Rank papers of files for readers of a file, without a database."""
+    from app.commands.ranking import rank as run
+
+    run([*papers, *(more or [])], readers, top, out, ranker)
+
+
+@app.command()
 def evaluate(
     run: Annotated[Path, typer.Option(help="A TREC run: query Q0 paper rank score tag.")],
     qrels: Annotated[Path, typer.Option(help="TREC qrels: query 0 paper grade.")],
