@@ -171,7 +171,7 @@ def test_bad_lines_are_named_and_the_rest_is_ranked(tmp_path: Path, papers: Path
     for why in (f"{file}:2: no reader", f"{file}:3: liked must be a list", f"{file}:4: the strength of 'x'",
                 f"{file}:6: The strength of 'x'", "reader 'r' is there twice"):  # fmt: skip
         assert why in said
-    assert "1 judged ids are not among the papers" in said
+    assert "judged papers that no file holds: 1" in said
     assert {query.partition("@")[0] for query in ranked(tmp_path)} == {"r"}
     assert sorted(ranked(tmp_path)["r@2026-W19"]) == ["a", "b", "c"]
 

@@ -61,7 +61,7 @@ def rank(patterns: Sequence[str], readers: Path, top: int, out: Path, ranker: st
         typer.echo(f"paperwatch: {faults - _FAULTS_SHOWN} more faults of this kind", err=True)
     typer.echo(
         f"{done.papers:,} papers, {done.readers:,} readers: {done.lines:,} lines for {done.queries:,} queries"
-        + (f"; {done.unknown:,} judged ids are not among the papers" if done.unknown else ""),
+        + (f"; judged papers that no file holds: {done.unknown:,}" if done.unknown else ""),
         err=True,
     )
     if not done.papers or not done.readers:
