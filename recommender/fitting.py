@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,7 @@ class Fitting:
         self.pairs_start = len(frequencies.words)
         self.names_start = self.pairs_start + len(frequencies.pairs)
         self.size = self.names_start + len(frequencies.names)
+        self.lock = Lock()  # of the memory: web pages are made in several threads
 
     @cached_property
     def name(self) -> str:
@@ -62,6 +64,11 @@ class Fitting:
         names = [(n + 0.5) / (held.naming[feature.kind] + 1) for feature, n in held.names.items()]
         counts = np.concatenate([held.word_counts, held.pair_counts])
         return np.concatenate([(counts + 0.5) / (held.documents + 1), names]).clip(max=1 - 1e-6)
+
+    @cached_property
+    def root_idf(self) -> NDArray[np.float32]:
+        """The root of −ln of each column's share of papers."""
+        return np.sqrt(-np.log(self.shares)).astype(np.float32)
 
     def rare_share(self, *, pair: bool) -> float:
         """The share of papers to assume for a word or a pair that has no column."""

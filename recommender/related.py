@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from io import BytesIO
 from typing import Any
@@ -15,7 +15,8 @@ from recommender.vectors import Edition
 FILE = "related_terms.npz"
 
 
-def related(term: str) -> list[tuple[str, float]]:
+@lru_cache(maxsize=4_096)
+def related(term: str) -> tuple[tuple[str, float], ...]:
     """The terms (normal forms) that go with ``term``, closest first, with weights whose squares sum to one.
 
     Empty for a term that the shipped corpus does not hold often enough.
@@ -24,18 +25,18 @@ def related(term: str) -> list[tuple[str, float]]:
     column = edition.index("term", term)
     held = _held()
     if column is None:
-        return []
+        return ()
     at = int(np.searchsorted(held["heads"], column))
     if at == len(held["heads"]) or held["heads"][at] != column:
-        return []
+        return ()
     columns = held["tails"][held["places"][at]]
     weights = held["weights"][at].astype(np.float64)
     weights /= np.sqrt((weights**2).sum())
-    return [
+    return tuple(
         (edition.feature(int(column)).name, float(weight))
         for column, weight in zip(columns, weights, strict=True)
         if weight
-    ]
+    )
 
 
 def figures() -> dict[str, Any]:

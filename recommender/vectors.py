@@ -19,8 +19,9 @@ from recommender.frequencies import STOP, Reading, pair_key, pair_keys, read
 from recommender.interest import Interests
 from recommender.paper import Paper
 
-TITLE_WEIGHT = 3.0
-"""One word of the title counts like three of the abstract."""
+TITLE_WEIGHT = 2.0
+"""One word of the title counts like two of the abstract. On a third of the dev readers nDCG@10 is then 0.263;
+with 1 it is 0.262, with 3 0.260, with 5 0.255."""
 SHIPPED_WORTH = 20_000
 """As many papers the shipped frequencies stand for when local ones are added: with some hundred papers the
 shipped ones decide, with a hundred thousand the local ones."""
@@ -135,7 +136,8 @@ class Edition:
 
     @cached_property
     def _root_idf(self) -> NDArray[np.float32]:
-        return np.sqrt(self.idf)
+        fitted = self.fitting.root_idf
+        return np.concatenate([fitted, np.sqrt(self.idf[self.base_size :])]) if self.extension else fitted
 
     # -- columns -------------------------------------------------------------------------------------------
 
@@ -235,17 +237,15 @@ class Edition:
         learning anew after one more click reads one paper instead of all.
         """
         memory = self.fitting.memory
-        new = list(dict.fromkeys(paper for paper in papers if paper not in memory))
-        found = Edition(self.fitting).transform(new)
-        rows = {
-            paper: (found.indices[start:end], found.data[start:end])
-            for paper, start, end in zip(new, found.indptr[:-1], found.indptr[1:], strict=True)
-        }
-        held = [rows.get(paper) or memory[paper] for paper in papers]
-        for paper, row in rows.items():
-            while len(memory) >= REMEMBERED:
-                del memory[next(iter(memory))]
-            memory[paper] = (row[0].copy(), row[1].copy())
+        with self.fitting.lock:
+            new = list(dict.fromkeys(paper for paper in papers if paper not in memory))
+            if new:
+                found = Edition(self.fitting).transform(new)
+                for paper, start, end in zip(new, found.indptr[:-1], found.indptr[1:], strict=True):
+                    memory[paper] = (found.indices[start:end].copy(), found.data[start:end].copy())
+            held = [memory[paper] for paper in papers]
+            for paper in list(memory)[: max(0, len(memory) - REMEMBERED)]:
+                del memory[paper]
         indptr = np.cumsum([0, *(len(columns) for columns, _ in held)])
         columns = np.concatenate([columns for columns, _ in held]) if held else np.empty(0, np.int32)
         values = np.concatenate([values for _, values in held]) if held else np.empty(0, np.float32)

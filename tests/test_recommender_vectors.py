@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recommender import shipped
+from recommender import related, shipped
 from recommender.features import Feature
 from recommender.interest import Interests
 from recommender.paper import Paper
@@ -53,6 +53,7 @@ def test_the_shipped_files_are_small_and_say_what_they_were_made_of() -> None:
 
     assert figures["papers"] > 200_000
     assert figures["word_floor"] >= 2
+    assert related.figures()["edition"] == Edition.shipped().name, "derive the related terms anew"
     folder = shipped.files("recommender") / "data"
     assert sum(len(file.read_bytes()) for file in folder.iterdir()) <= 4_000_000
 
@@ -195,3 +196,21 @@ def test_people_with_initials_share_columns_with_their_full_names() -> None:
     columns = edition.columns_of(Feature.of("author", "John Smith"))
     assert {edition.feature(c).name for c in columns} == {"j smith", "john smith"}
     assert edition.columns_of(Feature.of("author", "Jane Smith")) == [edition.index("author", "J. Smith")]
+
+
+def test_only_the_latest_judged_papers_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recommender.vectors.REMEMBERED", 2)
+    edition = Edition.fit(PAPERS)
+
+    assert edition.remembered(PAPERS).shape == (3, edition.base_size)
+    assert list(edition.fitting.memory) == PAPERS[1:]
+    assert (edition.remembered(PAPERS) != edition.transform(PAPERS)[:, : edition.base_size]).nnz == 0
+
+
+def test_related_terms_are_those_of_the_same_subject() -> None:
+    near = dict(related.related("speculative decoding"))
+
+    assert {"draft", "draft model"} <= near.keys()
+    assert sum(weight**2 for weight in near.values()) == pytest.approx(1)
+    assert related.related("zzqqxy") == ()
+    assert related.related("") == ()
