@@ -195,3 +195,14 @@ def test_a_title_with_markup_survives_every_feed(
     (item,) = json.loads(feed.json_feed(channel, [entry], LINKS))["items"]
     assert item["title"] == readable(paper.title)
     assert item["title"].startswith(mark)
+
+
+def test_many_small_parts_are_one_line_and_still_add_up_to_the_score() -> None:
+    parts = tuple(Contribution("term", f"word {n}", 1 / (n + 2)) for n in range(40))
+    item = Item(PAPER, sum(p.value for p in parts), "good", "words", parts)
+    (entry,) = read("atom", CHANNEL, Entry(item, AT)).entries
+    table = etree.HTML(entry.content[0].value).find(".//table")
+    values = [float(row[0].text or "") for row in table.iter("tr")]
+    assert len(values) == 14
+    assert "28 smaller parts" in entry.content[0].value
+    assert sum(values[:-1]) == pytest.approx(values[-1], abs=0.01)

@@ -10,12 +10,15 @@ from jobs.alerts.links import Links
 from jobs.alerts.readable import readable
 from recommender.paper import Paper
 
+# A paper has some hundred words; a feed that listed what each brings would weigh a megabyte.
+_PARTS = 12
+
 
 def content(item: Item, profile_id: int | None, links: Links) -> str:
     """The item as plain HTML that needs no style sheet; all text of strangers is escaped.
 
-    The contributions are listed in full and add up to the score. Without a ``profile_id`` there is nobody
-    to rate for, and no reason or rating links are shown.
+    The strongest contributions are listed, the others summed; together they add up to the score. Without a
+    ``profile_id`` there is nobody to rate for, and no reason or rating links are shown.
     """
     paper = item.paper
     about = " · ".join(part for part in (wording.facts(paper), wording.provenance(paper)) if part)
@@ -43,13 +46,20 @@ def _why(item: Item) -> str:
 def _parts(item: Item) -> str:
     if not item.contributions:
         return ""
-    rows = "".join(
-        f"<tr><td align='right'>{part.value:+.3f}</td><td>{escape(readable(part.name))}</td>"
-        f"<td>{escape(readable(f'{part.kind}, {part.via}' if part.via else part.kind))}</td></tr>"
-        for part in sorted(item.contributions, key=lambda c: -abs(c.value))
-    )
-    total = f"<tr><td align='right'>{item.score:+.3f}</td><td>score</td><td></td></tr>"
-    return f"<details><summary>The score in parts</summary><table>{rows}{total}</table></details>"
+    ordered = sorted(item.contributions, key=lambda c: -abs(c.value))
+    shown, rest = ordered[:_PARTS], ordered[_PARTS:]
+    rows = [
+        _row(part.value, readable(part.name), readable(f"{part.kind}, {part.via}" if part.via else part.kind))
+        for part in shown
+    ]
+    if rest:
+        rows.append(_row(sum(part.value for part in rest), wording.count(len(rest), "smaller part"), ""))
+    rows.append(_row(item.score, "score", ""))
+    return f"<details><summary>The score in parts</summary><table>{''.join(rows)}</table></details>"
+
+
+def _row(value: float, name: str, about: str) -> str:
+    return f"<tr><td align='right'>{value:+.3f}</td><td>{escape(name)}</td><td>{escape(about)}</td></tr>"
 
 
 def _explore(item: Item) -> str:
