@@ -121,8 +121,9 @@ class _Run:
         """Whether no further mail is to be tried."""
         if self._broken:
             return True
-        faults = self.faults(mailer)
-        return faults >= FAULTS or bool(self.before.pauses and not self._through and mailer.faults_in_a_row)
+        if self.before.pauses and not self._through:
+            return mailer.faults_in_a_row > 0  # of the one mail that goes ahead
+        return self.faults(mailer) >= FAULTS
 
     def relay(self, mailer: Mailer) -> Relay:
         """How the way out is doing after this run."""
