@@ -24,10 +24,17 @@ def author(name: str) -> str:
     return " ".join(parts)
 
 
-def group(key: str) -> tuple[str, str]:
-    """Surname and first initial of an `author` key: names of two groups are never the same person."""
-    parts = key.split()
-    return (parts[-1], parts[0][0]) if parts else ("", "")
+def groups(key: str) -> list[tuple[str, str]]:
+    """Surname and first name of an `author` key, and the initial beside a full first name as ``j*``."""
+    parts = key.split() or [""]
+    last, first = parts[-1], parts[0]
+    return [(last, first)] if len(first) < 2 else [(last, first), (last, f"{first[0]}*")]
+
+
+def namesake_groups(key: str) -> list[tuple[str, str]]:
+    """The `groups` in which everybody is whom `same_author` may take for this author."""
+    (last, first), *_ = groups(key)
+    return [(last, first), (last, first[0])] if len(first) > 1 else [(last, first), (last, f"{first}*")]
 
 
 def same_author(a: str, b: str) -> bool:

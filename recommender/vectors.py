@@ -155,8 +155,12 @@ class Edition:
         if feature.kind != "author":
             at = self.column(feature)
             return [] if at is None else [at]
-        namesakes = self._people.get(names.group(feature.name), ())
-        return [at for name, at in namesakes if names.same_author(name, feature.name)]
+        return [
+            at
+            for group in names.namesake_groups(feature.name)
+            for name, at in self._people.get(group, ())
+            if names.same_author(name, feature.name)
+        ]
 
     def feature(self, index: int) -> Feature:
         """What a column stands for. Raises IndexError beyond the last."""
@@ -185,11 +189,12 @@ class Edition:
 
     @cached_property
     def _people(self) -> dict[tuple[str, str], list[tuple[str, int]]]:
-        """The people of the open end by surname and first initial."""
+        """The people of the open end by surname and first name or initial."""
         found: dict[tuple[str, str], list[tuple[str, int]]] = {}
         for feature, column in self._open_columns.items():
             if feature.kind == "author":
-                found.setdefault(names.group(feature.name), []).append((feature.name, column))
+                for group in names.groups(feature.name):
+                    found.setdefault(group, []).append((feature.name, column))
         return found
 
     @cached_property
