@@ -10,6 +10,8 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from email.utils import parseaddr
 
+import stamina
+
 from app.settings import Settings, load, secret
 from app.version import VERSION
 from db import migrate, source_store
@@ -43,6 +45,8 @@ def service(settings: Settings | None = None) -> Service:
 
 
 def _fetcher(settings: Settings, database: Database) -> Fetcher:
+    # What failed is in the receipts; stamina would write every try of it to standard output.
+    stamina.instrumentation.set_on_retry_hooks([])
     return Fetcher(
         agent=user_agent(settings.contact, VERSION), now=now, pace=SharedPace(database, now, time.sleep),
         allow_private=settings.allow_private_addresses,

@@ -93,7 +93,7 @@ class _Chunk:
     def add(self, paper: Paper, label: str | None) -> int:
         """Merge a sighting with this `title_key` into its paper, or begin a new one; its handle."""
         keys = keys_of(paper)
-        handle = next((self.by_key[k] for k in keys if k in self.by_key), None)
+        handle = next((self.by_key[k] for k in keys if k in self.by_key and self._is(k, paper)), None)
         if handle is None and label in self.by_title and same_work(self.now[self.by_title[label]], paper):
             handle = self.by_title[label]
         if handle is None:
@@ -103,12 +103,17 @@ class _Chunk:
         else:
             self._grow(handle, paper)
         for key in keys:
-            self.by_key.setdefault(key, handle)
-            if key != self.now[handle].id:
+            if self.by_key.setdefault(key, handle) == handle and key != self.now[handle].id:
                 self.aliases[key] = handle
         if label:
             self.by_title.setdefault(label, handle)
         return handle
+
+    def _is(self, key: str, paper: Paper) -> bool:
+        """Whether the paper known by this key can be this one: papers of one volume of proceedings may share
+        a DOI, so one with an arXiv id of its own is never another."""
+        other = self.now[self.by_key[key]].id
+        return key in (paper.id, other) or not (other.startswith("arxiv:") and paper.id.startswith("arxiv:"))
 
     def _grow(self, handle: int, paper: Paper) -> None:
         current = self.now[handle]

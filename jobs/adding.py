@@ -40,7 +40,7 @@ def described(
     ``feeds`` is the address of arXiv's feeds, ``backfill`` the days of an archive to fetch from before now,
     ``every`` the minutes between checks. Raises `UnclearSourceError`.
     """
-    first = words[0] if words else ""
+    first = words[0].strip() if words else ""
     if first == "arxiv":
         return _arxiv(words[1:], feeds, name, backfill, now)
     if len(words) != 1:
@@ -48,7 +48,7 @@ def described(
     if first.startswith(("http://", "https://")):
         return _address(first, feeds, name, backfill, every, now)
     path = Path(first)
-    if not path.is_dir():
+    if not first or not path.is_dir():
         raise UnclearSourceError(
             f"{first!r} is no folder, no http address and not `arxiv CATEGORY…`; "
             "a single file is read with `paperwatch ingest`"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
-
-import structlog
 
 from db import source_store
 from db.records import Receipt, Source
@@ -23,7 +22,7 @@ from jobs.sources.fetch import FetchError
 from jobs.sources.parsed import SourceError
 from jobs.storing import store
 
-log = structlog.get_logger()
+log = logging.getLogger(__name__)
 
 # One line a kind of source.
 CHECKS: Final[dict[str, Callable[[Service, Source, datetime], Checked]]] = {
@@ -130,7 +129,7 @@ def check_source(service: Service, source: Source, now: datetime, run: str) -> l
         return _failed(service, source, now, run, error)
     except Exception as error:
         # One source's surprise must not keep the others from being checked; it is logged in full.
-        log.exception("a check failed in an unexpected way", source=source.name, run=run)
+        log.exception("the check of %s failed in an unexpected way (run %s)", source.name, run)
         return _failed(service, source, now, run, error)
     with service.database.writing() as session:
         source_store.settle(
