@@ -59,9 +59,8 @@ def _print(receipts: Sequence[Receipt]) -> None:
     out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
     for r in receipts:
         if r.error:
-            err.print(
-                f"[red]{r.location}[/red]: {r.error}" if r.location not in r.error else r.error, markup=False
-            )
+            named = r.error if r.location in r.error else f"{r.location}: {r.error}"
+            err.print(named, style="red", markup=False)
             continue
         parts = [f"{r.received} papers", f"{r.new} new", f"{r.updated} updated", f"{r.merged} merged"]
         out.print(f"{r.location}: {r.note or ', '.join(parts)}", markup=False)
