@@ -16,8 +16,7 @@ from jobs.service import Service
 from profiles.profile import Profile
 from recommender import select
 from recommender.dial import ENOUGH_DAYS, Recent
-from recommender.select import Choice
-from recommender.vectors import Matrix
+from recommender.select import Choice, Likeness
 from recommender.weights import score_all
 
 # One shard of work: small enough to lose, large enough that the database is asked seldom.
@@ -122,7 +121,7 @@ def _match_shard(
     edition = edition.extended(texts, [p.interests for p, _ in todo])
     X = edition.transform(texts)
     scores = score_all(X, [weights[p.id].on(edition) for p, _ in todo]).astype(np.float64)
-    words = X[: len(papers), edition.text_columns]
+    likeness = Likeness([s.paper for s in papers], X[: len(papers), edition.text_columns])
     matches = []
     for column, (profile, _) in enumerate(todo):
         own, beside = scores[: len(papers), column], scores[len(papers) :, column]
@@ -130,7 +129,7 @@ def _match_shard(
         if known.days < ENOUGH_DAYS:
             known = known.with_reference([*own, *beside])
         today = sum(len(m.chosen) for m in past.get(profile.id, []) if now - m.made_at < _TODAY)
-        matches.append(_match(profile, Scored(papers, own, words), known, today, now))
+        matches.append(_match(profile, Scored(papers, own, likeness), known, today, now))
     with service.database.writing() as session:
         model_store.keep_models(session, learned, now)
         alert_store.add_matches(session, [replace(m, batch_id=batch_id) for m in matches])
@@ -142,11 +141,11 @@ def _match_shard(
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A batch as one profile sees it: the papers, a score for each, and their text vectors of length one."""
+    """A batch as one profile sees it: the papers, a score for each, and how alike they are."""
 
     papers: Sequence[Stored]
     scores: NDArray[np.float64]
-    words: Matrix
+    likeness: Likeness
 
 
 def _match(profile: Profile, batch: Scored, known: Recent, today: int, now: datetime) -> Match:
@@ -165,7 +164,7 @@ def _match(profile: Profile, batch: Scored, known: Recent, today: int, now: date
         mutes=profile.interests.mutes,
         seen=seeds,
         cut=known.cut(profile.per_day),
-        X=batch.words,
+        X=batch.likeness,
         history=known.scores,
     )
     top = np.sort(batch.scores[(batch.scores > 0) & ~own])[::-1][:_TOP]

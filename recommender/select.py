@@ -78,6 +78,37 @@ def cut_for(per_day: float, history: ArrayLike, days: float) -> float:
     return max(0.0, float(np.partition(past, past.size - wanted)[past.size - wanted]))
 
 
+class Likeness:
+    """How alike each two papers of a batch are: the cosine of their words, 1 where they have the same title.
+
+    Made once for all readers of a batch. ``X`` are the text columns of the papers' vectors, of length one
+    (`Edition.text_columns`); without it only titles count.
+    """
+
+    _WHOLE = 3_000  # up to here the whole n × n matrix is kept: 36 MB
+
+    def __init__(self, papers: Sequence[Paper], X: Matrix | None = None) -> None:
+        titles = [normal_title(paper.title) for paper in papers]
+        _, numbers = np.unique(np.array(titles, dtype=str), return_inverse=True)
+        # Papers without a title are like no other.
+        self._titles = np.where([t != "" for t in titles], numbers, -1 - np.arange(len(titles)))
+        self._X = X
+        self._all: NDArray[np.float32] | None = None
+
+    def among(self, places: Sequence[int]) -> Floats:
+        """The likeness of the papers at these places to each other: m × m, in the order given."""
+        at = np.asarray(places, dtype=np.int64)
+        titles = self._titles[at]
+        same = titles[:, None] == titles[None, :]
+        if self._X is None or not len(at):
+            return np.where(same, 1.0, 0.0)
+        if self._X.shape[0] > self._WHOLE:
+            return np.where(same, 1.0, linear_kernel(self._X[at], dense_output=True))
+        if self._all is None:
+            self._all = linear_kernel(self._X, dense_output=True).astype(np.float32)
+        return np.where(same, 1.0, self._all[np.ix_(at, at)])
+
+
 def choose(
     papers: Sequence[Paper],
     scores: ArrayLike,
@@ -86,7 +117,7 @@ def choose(
     mutes: Mutes | None = None,
     seen: Collection[str] = frozenset(),
     cut: float | None = None,
-    X: Matrix | None = None,
+    X: Matrix | Likeness | None = None,
     history: ArrayLike | None = None,
     explore: np.random.Generator | None = None,
     diversity: float = 0.2,
@@ -94,9 +125,9 @@ def choose(
     """Choose at most ``limit`` of ``papers`` by their ``scores``.
 
     Papers must score above 0 and at least ``cut``. What is muted or in ``seen`` (canonical ids) is never
-    chosen, nor shown as near. ``X`` are the text columns of the papers' vectors (`Edition.text_columns`):
-    with them papers that say the same are folded and the rest is spread by maximal marginal relevance
-    (Carbonell and Goldstein 1998), ``diversity`` being the weight of being unlike those already chosen.
+    chosen, nor shown as near. ``X`` are the text columns of the papers' vectors (`Edition.text_columns`), or
+    the `Likeness` made of them: with it papers that say the same are folded and the rest is spread by maximal
+    marginal relevance (Carbonell and Goldstein 1998), ``diversity`` being the weight of being unlike.
     ``explore`` draws one paper from just under the cut into the last place where ``limit`` is 2 or more.
     ``history`` (default: ``scores``) says how strong a score is. Ties break by paper id.
     """
@@ -107,7 +138,8 @@ def choose(
     dropped: Counter[str] = Counter()
     open_to = _admit(papers, order, passing, limit, Filter.of(mutes or Mutes()), seen, dropped)
     above = [at for at, passes in open_to if passes]
-    picked, folded = _spread(papers, values, above, limit, X, diversity)
+    likeness = X if isinstance(X, Likeness) else Likeness(papers, X)
+    picked, folded = _spread(values, above, limit, likeness, diversity)
     inside = {at for first, similar in zip(picked, folded, strict=True) for at in (first, *similar)}
     left = [at for at, _ in open_to if at not in inside]
     dropped["similar"] = len(inside) - len(picked)
@@ -129,6 +161,10 @@ def choose(
 def _ranked(papers: Sequence[Paper], values: Floats) -> Ints:
     """The places of the papers that score above 0, best first."""
     matching = np.flatnonzero(values > 0)
+    order = matching[np.argsort(-values[matching], kind="stable")]
+    if not (np.diff(values[order]) == 0).any():
+        return order
+    # Sorting the ids of a whole batch takes as long as all else here, so only ties pay for it.
     ids = np.array([papers[at].id for at in matching.tolist()], dtype=str)
     return matching[np.lexsort((ids, -values[matching]))]
 
@@ -164,10 +200,10 @@ def _admit(
 
 
 def _spread(
-    papers: Sequence[Paper], values: Floats, above: list[int], limit: int, X: Matrix | None, diversity: float
+    values: Floats, above: list[int], limit: int, likeness: Likeness, diversity: float
 ) -> tuple[list[int], list[list[int]]]:
     """The chosen places, best score first, and for each those folded under it."""
-    alike = _likeness(papers, above, X)
+    alike = likeness.among(above)
     open_to = np.ones(len(above), bool)
     nearest = np.zeros(len(above))
     relevance = values[above] / values[above[0]] if above else np.empty(0)
@@ -183,16 +219,6 @@ def _spread(
         nearest = np.maximum(nearest, alike[first])
     firsts = sorted(folded)
     return [above[at] for at in firsts], [[above[at] for at in sorted(folded[first])] for first in firsts]
-
-
-def _likeness(papers: Sequence[Paper], places: list[int], X: Matrix | None) -> Floats:
-    """The cosine of each two of the papers, 1 where they have the same title."""
-    titles = np.array([normal_title(papers[at].title) for at in places], dtype=str)
-    same = (titles[:, None] == titles[None, :]) & (titles != "")[:, None]
-    if X is None or not places:
-        return np.where(same, 1.0, 0.0)
-    alike: Floats = np.where(same, 1.0, linear_kernel(X[places], dense_output=True))
-    return alike
 
 
 def _draw(values: Floats, pool: list[int], chance: np.random.Generator) -> tuple[int, float]:
