@@ -1,0 +1,407 @@
+"""The outbox under fire: nothing is lost, nothing is sent twice but for a kill, every outcome is on record.
+
+Run as a module, this file is the sending process that its own test kills.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import random
+import select
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from sqlalchemy import event, update
+
+from db import alert_store, subscriber_store
+from db.session import Database
+from db.tables import PaperRow
+from jobs import compose, deliver, sending
+from jobs.alerts.links import Links
+from jobs.alerts.mail import Sender
+from jobs.alerts.outbox_folder import OutboxFolder
+from jobs.alerts.smtp import Outcome, Pool, SmtpSettings
+from jobs.service import Service
+from profiles.profile import Profile
+from recommender.interest import Interests
+from tests.conftest import NOW, ROOT
+from tests.test_alerts_smtp import Scripted
+from tests.test_app_processes import free_port
+from tests.test_jobs_deliver import AT_ONCE, announce, give, join, states, waiting
+from tests.test_jobs_pipeline import mails
+
+pytestmark = pytest.mark.smtp
+
+READERS = 500
+KILLS = 200
+CONNECTIONS = 4
+ROUND = timedelta(seconds=sending.LEASE_SECONDS + 60)
+
+
+class Inbox:
+    """Keeps which mail came to whom, and the mails themselves."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, str]] = []
+        self.mails: list[bytes] = []
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd's name
+        raw = envelope.original_content
+        head = raw.partition(b"\r\n\r\n")[0].decode()
+        identity = head.partition("\r\nMessage-ID: ")[2].partition("\r\n")[0]
+        self.taken.append((envelope.rcpt_tos[0], identity))
+        self.mails.append(raw)
+        return "250 taken"
+
+
+@contextmanager
+def receiving(inbox: Inbox) -> Iterator[int]:
+    """A real mail server on a port of loopback."""
+    controller = Controller(inbox, hostname="127.0.0.1", port=free_port(), data_size_limit=10**8)
+    controller.start()
+    try:
+        yield controller.port
+    finally:
+        controller.stop()
+
+
+def relay(port: int, **more: Any) -> SmtpSettings:
+    given: dict[str, Any] = {"connections": CONNECTIONS, "helo": "we.example", "timeout": 5.0}
+    return SmtpSettings("127.0.0.1", port, **(given | more))
+
+
+def send_through(service: Service, port: int, now: datetime = NOW, **more: Any) -> deliver.Delivered:
+    service.mailer = lambda: Pool(relay(port, **more))
+    return deliver.send_due(service, now)
+
+
+# --- kill -9 ---------------------------------------------------------------------------------------------
+
+
+class Telling(Pool):
+    """A pool that says when the server has taken a mail, which is before that is recorded."""
+
+    def __init__(self, settings: SmtpSettings, tell: int) -> None:
+        super().__init__(settings)
+        self.tell = tell
+
+    async def send(self, envelope_from: str, to: str, message: bytes) -> Outcome:
+        outcome = await super().send(envelope_from, to, message)
+        os.write(self.tell, b".")
+        return outcome
+
+
+def _send_and_be_killed(url: str, port: int, kills: int, seed: int) -> None:
+    """Fork senders one after the other and kill each at a random moment, three in four soon after
+    the server has taken its first mail; print how many were still at it."""
+    chance = random.Random(seed)
+    database = Database(url)
+    links = Links("http://papers.example.org", "a secret for tests only")
+    heard, tell = os.pipe()
+    sender = Sender("Paperwatch", "digest@papers.example.org")
+    service = Service(database, links, sender, lambda: Telling(relay(port), tell))
+    # What takes long the first time is done here, so that the kills fall on sending and not on loading.
+    with database.reading() as session:
+        first = alert_store.mail(session, 1)
+        assert first is not None
+        assert isinstance(compose.letter(service, session, first, NOW), compose.Letter)
+    database.dispose()
+    killed = 0
+    for number in range(kills):
+        child = os.fork()
+        if child == 0:
+            done = deliver.send_due(service, NOW + number * ROUND)
+            os._exit(0 if done.paused_until is None else 1)
+        if number % 4:
+            select.select([heard], [], [], 10)
+        time.sleep(chance.uniform(0, 0.05))
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        killed += os.WIFSIGNALED(status)
+        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+        while select.select([heard], [], [], 0)[0]:
+            os.read(heard, 4096)
+    print(killed)  # noqa: T201 - for the test
+
+
+def test_kill_9_at_any_moment_loses_no_mail_and_repeats_at_most_one_a_connection(
+    service: Service, database: Database, tmp_path: Path
+) -> None:
+    waiting(service, tmp_path / "in", READERS)
+    database.dispose()
+    inbox = Inbox()
+    with receiving(inbox) as port:
+        run = subprocess.run(
+            [sys.executable, "-m", "tests.test_jobs_outbox_faults", database.url, str(port), str(KILLS), "7"],
+            cwd=ROOT, capture_output=True, text=True, check=False, timeout=240,
+        )  # fmt: skip
+        assert run.returncode == 0, run.stderr
+        killed = int(run.stdout)
+        before = len(inbox.taken)
+        send_through(service, port, NOW + (KILLS + 1) * ROUND)
+    # The kills fell on a run at work: it was neither over long before nor had it never begun.
+    assert killed >= KILLS // 2
+    assert before > KILLS
+    came = Counter(inbox.taken)
+    assert {to for to, _ in came} == {f"reader{n}@example.org" for n in range(READERS)}
+    # Every repetition has the Message-ID of the first.
+    assert len(came) == READERS
+    repeated = sum(came.values()) - READERS
+    assert repeated <= killed * CONNECTIONS
+    assert max(came.values()) <= 1 + killed
+    assert states(service) == {"sent": READERS}
+    print(f"{killed} kills, {before} mails before the last, {repeated} repeated")  # noqa: T201
+
+
+# --- what servers do -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def scripted(**replies: list[str]) -> Iterator[tuple[Scripted, int]]:
+    """A server that answers as told, in a thread of its own."""
+    server, ready, stop = Scripted(**replies), threading.Event(), asyncio.Event()
+    found: list[Any] = []
+
+    async def serve() -> None:
+        async with server.running() as port:
+            found.extend((port, asyncio.get_running_loop()))
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    assert ready.wait(5)
+    try:
+        yield server, found[0]
+    finally:
+        found[1].call_soon_threadsafe(stop.set)
+        thread.join(5)
+
+
+@pytest.mark.parametrize(
+    ("verb", "reply", "usual", "outcome", "bodies"),
+    [
+        ("DONE", "drop", "250 taken", "queued", 4),  # the only one that may come twice: its receipt was lost
+        ("MAIL", "421 4.3.2 closing", "250 ok", "queued", 3),
+        ("RCPT", "451 4.7.1 try later", "250 ok", "queued", 3),
+        ("DONE", "452 4.3.1 no space", "250 taken", "queued", 4),
+        ("RCPT", "550 5.1.1 no such user", "250 ok", "failed", 2),
+        ("DONE", "552 5.3.4 too big", "250 taken", "failed", 3),
+        ("DONE", "554 5.7.1 spam", "250 taken", "failed", 3),
+        ("HELLO", "drop", "220 hi", "queued", 3),
+        ("EHLO", "drop", "250 ok", "queued", 3),
+        ("DATA", "hang", "354 go", "queued", 3),
+    ],
+)
+def test_every_answer_is_on_record_and_what_can_be_mended_is_sent_later(
+    service: Service, tmp_path: Path, verb: str, reply: str, usual: str, outcome: str, bodies: int
+) -> None:
+    waiting(service, tmp_path / "in", 3)
+    with scripted(**{verb: [reply, usual]}) as (server, port):
+        send_through(service, port, connections=1, timeout=0.5)
+        with service.database.reading() as session:
+            (odd,) = [mail for mail in alert_store.outbox(session) if mail.state != "sent"]
+        assert states(service) == {"sent": 2, outcome: 1}
+        assert odd.last_error
+        send_through(service, port, NOW + timedelta(minutes=2), connections=1, timeout=0.5)
+    assert states(service) == ({"sent": 3} if outcome == "queued" else {"failed": 1, "sent": 2})
+    assert server.taken == bodies
+
+
+def test_a_server_that_closes_in_the_middle_of_tls_is_tried_again(service: Service, tmp_path: Path) -> None:
+    waiting(service, tmp_path / "in", 2)
+    replies = {"EHLO": ["250-hi\r\n250 STARTTLS"], "STAR": ["drop"]}
+    with scripted(**replies) as (server, port):
+        done = send_through(service, port, tls="starttls", connections=2)
+        assert server.taken == 0
+        assert "MAIL" not in server.heard
+    assert (done.sent, done.retried) == (0, 2)
+    assert states(service) == {"queued": 2}
+    assert deliver.state(service).relay.faults == 2
+
+
+def test_a_server_that_is_down_for_an_hour_gets_every_mail_once_when_it_is_back(
+    service: Service, tmp_path: Path
+) -> None:
+    waiting(service, tmp_path / "in", 40)
+    inbox, port = Inbox(), free_port()
+    for minute in range(60):
+        done = send_through(service, port, NOW + timedelta(minutes=minute))
+        assert done.sent == 0
+    stands = deliver.state(service)
+    assert stands.states == {"queued": 40}
+    assert f"127.0.0.1:{port}" in stands.relay.error
+    # It was asked now and then, one mail going ahead, rather than 40 × 60 times.
+    with service.database.reading() as session:
+        tried = sum(mail.attempts for mail in alert_store.outbox(session))
+    assert tried < 40
+    with receiving(inbox) as back:
+        sent = [send_through(service, back, NOW + timedelta(minutes=minute)).sent for minute in range(60, 95)]
+    assert sum(sent) == 40
+    assert len(set(inbox.taken)) == len(inbox.taken) == 40
+    assert states(service) == {"sent": 40}
+
+
+# --- what our own machine does ---------------------------------------------------------------------------
+
+
+def test_a_locked_database_is_waited_for_and_nothing_is_sent_twice(
+    service: Service, database: Database, tmp_path: Path
+) -> None:
+    if not database.is_sqlite:
+        pytest.skip("PostgreSQL has no lock on the whole database")
+    waiting(service, tmp_path / "in", 12)
+    database.dispose()
+
+    @event.listens_for(database.engine, "connect")
+    def _impatient(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA busy_timeout=20")
+
+    locked = threading.Event()
+
+    class Locking(Inbox):
+        """Somebody takes the write lock while the third mail is on its way, for half a second."""
+
+        async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+            if len(self.taken) == 2:
+                threading.Thread(target=_hold_the_lock, args=(database.url, locked, 0.5)).start()
+                locked.wait(5)
+            return await super().handle_DATA(server, session, envelope)
+
+    inbox = Locking()
+    with receiving(inbox) as port:
+        done = send_through(service, port)
+    assert locked.is_set()
+    assert done.sent == 12
+    assert len(set(inbox.taken)) == len(inbox.taken) == 12
+    assert states(service) == {"sent": 12}
+
+
+def _hold_the_lock(url: str, locked: threading.Event, seconds: float) -> None:
+    other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=5)
+    other.execute("BEGIN IMMEDIATE")
+    locked.set()
+    time.sleep(seconds)
+    other.execute("ROLLBACK")
+    other.close()
+
+
+def test_a_database_that_stays_locked_ends_the_run_and_repeats_one_mail_a_connection(
+    service: Service, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting(service, tmp_path / "in", 12)
+    monkeypatch.setattr(sending._Book, "_WAITS", (0.01,))
+    inbox = Inbox()
+
+    def broken(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with receiving(inbox) as port:
+        with monkeypatch.context() as patch:
+            patch.setattr(alert_store, "sent", broken)
+            with pytest.raises(OSError, match="No space left"):
+                send_through(service, port)
+        assert 1 <= len(inbox.taken) <= CONNECTIONS
+        assert send_through(service, port).sent == 0  # their leases hold
+        assert send_through(service, port, NOW + ROUND).sent == 12
+    assert len(set(inbox.taken)) == 12
+    assert len(inbox.taken) <= 12 + CONNECTIONS
+    assert states(service) == {"sent": 12}
+
+
+def test_a_full_disk_under_the_local_outbox_loses_nothing(
+    service: Service, outbox: OutboxFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting(service, tmp_path / "in", 5)
+
+    def full(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        done = deliver.send_due(service, NOW)
+    assert (done.sent, done.retried) == (0, 5)
+    assert "No space left on device" in deliver.state(service).relay.error
+    assert list(outbox.folder.iterdir()) == []
+    outbox.faults_in_a_row = 0
+    assert deliver.send_due(service, NOW + timedelta(minutes=2)).sent == 5
+    assert len(mails(outbox)) == 5
+
+
+# --- what readers and papers say -------------------------------------------------------------------------
+
+EVIL = "x\r\nBcc: all@example.org\r\n\r\n<script>alert(1)</script>\x00\u2028\u202e"
+
+
+def test_no_field_of_a_reader_or_a_paper_breaks_out_of_its_place(service: Service, tmp_path: Path) -> None:
+    papers = announce(service, tmp_path / "in", 1)
+    _paper_says(service, papers[0], EVIL)
+    plan = replace(AT_ONCE, alone=True, markdown=True, bibtex=True)
+    (profile,) = join(service, plan)
+    evil = replace(
+        profile,
+        name=EVIL[:100],
+        interests=Interests(statement=EVIL, terms=((EVIL[:50], 2.0),), authors=(EVIL,)),
+    )
+    (other,) = join(service, plan, email="ada@example.org\r\nbcc: all@example.org")
+    with service.database.writing() as session:
+        subscriber_store.change_profile(session, evil, NOW)
+    give(service, [evil, other], papers)
+    inbox = Inbox()
+    deliver.queue_due(service, NOW)
+    with receiving(inbox) as port:
+        done = send_through(service, port)
+    assert (done.sent, done.suppressed) == (1, 1)
+    assert [to for to, _ in inbox.taken] == ["reader@example.org"]
+    _check_headers(inbox.mails[0], evil)
+    with service.database.reading() as session:
+        (withheld,) = [mail for mail in alert_store.outbox(session) if mail.state == "suppressed"]
+    assert "no e-mail address" in withheld.last_error
+
+
+def _paper_says(service: Service, number: int, text: str) -> None:
+    """Put this into every text of a paper, past every parser."""
+    with service.database.writing() as session:
+        values = {"title": text, "abstract": text, "summary": text, "authors": [text], "categories": [text]}
+        session.execute(update(PaperRow).where(PaperRow.id == number).values(values))
+
+
+def _check_headers(raw: bytes, profile: Profile) -> None:
+    """Every rule for headers, on the bytes that the server received."""
+    message = message_from_bytes(raw, policy=policy.default)
+    assert list(message.keys()) == [
+        "From", "To", "Subject", "Date", "Message-ID", "List-Id", "List-Unsubscribe", "List-Help",
+        "List-Unsubscribe-Post", "Auto-Submitted", "MIME-Version", "Content-Type",
+    ]  # fmt: skip
+    assert all(part.defects == [] for part in message.walk())
+    assert raw.isascii()
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+    assert raw.count(b"\n") == raw.count(b"\r\n") == raw.count(b"\r")
+    head = raw.partition(b"\r\n\r\n")[0]
+    assert head.count(b"\r\nList-Unsubscribe: <http://papers.example.org/unsubscribe/") == 1
+    assert message["List-Id"] == f"Paperwatch <profile-{profile.id}.digests.papers.example.org>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert message["Auto-Submitted"] == "auto-generated"
+    rich = message.get_body(("html",))
+    assert rich is not None
+    assert "<script" not in rich.get_content()
+
+
+if __name__ == "__main__":
+    _send_and_be_killed(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
