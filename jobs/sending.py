@@ -106,7 +106,7 @@ class _Run:
         self.counts: Counter[str] = Counter()
         self._error = before.error
         self._through = False  # whether the server dealt with any mail, be it to refuse it
-        self._left: deque[Queued] = deque()
+        self._left: deque[tuple[Queued, compose.Prepared | None]] = deque()
         self._leases: dict[int, datetime] = {}
         self._taking = asyncio.Lock()
         self._may_take = 0
@@ -152,23 +152,24 @@ class _Run:
                 raise end
         if self._left:
             with self.service.database.writing() as session:
-                alert_store.give_back(session, [mail.id for mail in self._left])
+                alert_store.give_back(session, [mail.id for mail, _ in self._left])
             self._left.clear()
             self._leases.clear()
 
     async def _work(self, mailer: Mailer) -> None:
         try:
-            while not self.stopped(mailer) and (mail := await self._take()) is not None:
+            while not self.stopped(mailer) and (taken := await self._take()) is not None:
+                mail, prepared = taken
                 # Where the lease ran out (the machine slept), another process may have the mail by now.
                 if self.clock() < self._leases[mail.id]:
-                    await self._one(mailer, mail)
+                    await self._one(mailer, mail, prepared)
                 self._leases.pop(mail.id)
         except BaseException:
             # The others finish what they are at: no mail is cut off between the server and the record.
             self._broken = True
             raise
 
-    async def _take(self) -> Queued | None:
+    async def _take(self) -> tuple[Queued, compose.Prepared | None] | None:
         async with self._taking:
             if not self._may_take or self._broken:
                 return None
@@ -179,13 +180,20 @@ class _Run:
             self._may_take -= 1
             return self._left.popleft()
 
-    def _lease(self) -> list[Queued]:
+    def _lease(self) -> list[tuple[Queued, compose.Prepared | None]]:
         now = self.clock()
         at_most = min(self._may_take, _BATCH) if self._may_take > 0 else _BATCH
         with self.service.database.writing() as session:
             leased = alert_store.lease(session, now, seconds=LEASE_SECONDS, at_most=at_most)
         self._leases.update({mail.id: now + timedelta(seconds=LEASE_SECONDS) for mail in leased})
-        return leased
+        try:
+            with self.service.database.reading() as session:
+                prepared = compose.Prepared(self.service, session, leased, now) if leased else None
+        except Exception:
+            # One of them is at fault; made one by one, the others go out.
+            log.exception("mails could not be prepared together", mails=len(leased))
+            prepared = None
+        return [(mail, prepared) for mail in leased]
 
     async def _keep_leases(self) -> None:
         """Extend the leases of what is still to be sent: a slow server may take hours over it."""
@@ -203,11 +211,11 @@ class _Run:
         with self.service.database.writing() as session:
             alert_store.extend(session, numbers, until)
 
-    async def _one(self, mailer: Mailer, mail: Queued) -> None:
+    async def _one(self, mailer: Mailer, mail: Queued, prepared: compose.Prepared | None) -> None:
         now = self.clock()
         try:
             with self.service.database.reading() as session:
-                letter = compose.letter(self.service, session, mail, now)
+                letter = compose.letter(self.service, session, mail, now, prepared)
         except Exception as exc:
             # One mail that cannot be made must not hold up all others, whatever is wrong with it.
             log.exception("a mail could not be made", mail=mail.id, kind=mail.kind)

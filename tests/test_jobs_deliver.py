@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -333,10 +334,10 @@ def test_a_mail_that_cannot_be_made_holds_no_other_up(
     waiting(service, tmp_path / "in", 4)
     letter = compose.letter
 
-    def odd(service: Service, session: object, queued: Queued, now: datetime) -> object:
+    def odd(service: Service, session: object, queued: Queued, *more: Any) -> object:
         if queued.id == 2:
             raise KeyError("sections")
-        return letter(service, session, queued, now)  # type: ignore[arg-type]
+        return letter(service, session, queued, *more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(compose, "letter", odd)
     done = deliver.send_due(service, NOW)
