@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from db.merging import same_work, title_key
+from recommender.merging import same_work, title_key
 from recommender.paper import Paper
 
 PAPERS = Path(__file__).parent.parent.parent / "shared" / "data" / "papers"

@@ -10,11 +10,11 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.bulk import insert_rows
-from db.merging import Change, best_key, merged, same_work, title_key
 from db.paper_rows import COLUMNS, stored, values
 from db.records import Revision, Stored
 from db.session import insert_or
 from db.tables import AliasRow, Base, FeedbackRow, PaperRow, RevisionRow, SightingRow, SourceRow
+from recommender.merging import Change, best_key, merged, same_work, title_key
 from recommender.paper import Paper, abs_url
 
 # SQLite takes at most 32,766 parameters a statement; PostgreSQL's planner likes lists of this size.

@@ -63,7 +63,7 @@ def add_profile(
     """A new profile; a subscriber's profiles have different names."""
     row = ProfileRow(
         subscriber_id=subscriber_id, name=name, interests=_interests_out(interests), per_day=per_day,
-        delivery=_delivery_out(delivery), feed_token=feed_token, created_at=now, revision=1,
+        delivery=delivery_out(delivery), feed_token=feed_token, created_at=now, revision=1,
         next_digest_at=delivery.next_slot(now),
     )  # fmt: skip
     session.add(row)
@@ -78,7 +78,7 @@ def change_profile(session: Session, profile: Profile, now: datetime) -> None:
         .where(ProfileRow.id == profile.id)
         .values(
             name=profile.name, interests=_interests_out(profile.interests), per_day=profile.per_day,
-            delivery=_delivery_out(profile.delivery), feed_token=profile.feed_token,
+            delivery=delivery_out(profile.delivery), feed_token=profile.feed_token,
             revision=ProfileRow.revision + 1,
             next_digest_at=profile.delivery.next_slot(now),
         )
@@ -266,7 +266,8 @@ def _interests_in(data: dict[str, Any]) -> Interests:
     )
 
 
-def _delivery_out(plan: DeliveryPlan) -> dict[str, Any]:
+def delivery_out(plan: DeliveryPlan) -> dict[str, Any]:
+    """A plan as it is stored."""
     return asdict(plan) | {"paused_until": plan.paused_until.isoformat() if plan.paused_until else None}
 
 

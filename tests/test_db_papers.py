@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db import paper_store, source_store
-from db.merging import merged
 from db.session import Database
+from recommender.merging import merged
 from recommender.paper import Paper, hash_key
 from tests.conftest import NOW
 
