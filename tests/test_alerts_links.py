@@ -59,6 +59,9 @@ def test_a_changed_token_is_refused(place: int, other: str, purpose: str) -> Non
     genuine = TOKENS[purpose]
     place %= len(genuine)
     changed = genuine[:place] + other + genuine[place + 1 :]
+    # Base64 is read in both its alphabets, so / stands for _ and + for -.
+    if {genuine[place], other} in ({"_", "/"}, {"-", "+"}):
+        return
     # The last character of base64 has bits that count for nothing.
     if changed == genuine or place == len(genuine) - 1 or place == genuine.index(".") - 1:
         return
