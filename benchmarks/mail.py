@@ -1,6 +1,6 @@
 """Personalised digests a second through real SMTP, beside the same sender with ready-made bytes.
 
-``python benchmarks/mail.py --digests 2000 --connections 4`` prints one JSON object. The sink takes mail in a
+``python -m benchmarks.mail --digests 2000 --connections 4`` prints one JSON object. The sink takes mail in a
 process of its own on 127.0.0.1, replies after ``--delay`` seconds, and ends with the benchmark.
 """
 
@@ -13,16 +13,28 @@ import multiprocessing
 import random
 import resource
 import statistics
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from multiprocessing.connection import Connection
+from pathlib import Path
 
+from benchmarks import match, synthetic
+from db import alert_store, model_store, paper_store, source_store, subscriber_store
+from db.model_store import Model
+from jobs import learning, sending
 from jobs.alerts import mail
 from jobs.alerts.digest import Contribution, Digest, Item, Receipt, Section, Strength
 from jobs.alerts.links import Links
 from jobs.alerts.smtp import Pool, SmtpSettings
+from jobs.service import Service
+from profiles.delivery import DeliveryPlan
+from recommender.interest import Interests
 from recommender.paper import Paper
+from recommender.ranking import DEFAULT, RANKERS
 
 _VOCABULARY = (
     "cache attention tensor pipeline scheduler kernel memory latency throughput batch prefill decoding "
@@ -203,11 +215,99 @@ def measure(digests: int, connections: int, delay: float = 0.0, rounds: int = 3)
     }
 
 
+def measure_outbox(digests: int, connections: int) -> dict[str, object]:
+    """The rate of the whole way out of the outbox: leased, composed with reasons, sent, and recorded, with
+    the database on disk. The reference is the same sender with ready-made bytes, as in `measure`."""
+    with tempfile.TemporaryDirectory() as folder, _sink(0.0) as port:
+        made = match.service(Path(folder))
+        _queue(made, digests)
+        settings = SmtpSettings(
+            "127.0.0.1", port, connections=connections, helo="bench.example.org", timeout=30
+        )
+        made.mailer = lambda: Pool(settings)
+        before = _resident()
+        start = time.perf_counter()
+        done = sending.send_due(made, _AT)
+        value = digests / (time.perf_counter() - start)
+        assert done.sent == digests, done
+        after = _resident()
+        made.database.dispose()
+        chance = random.Random(2025)
+        papers = _papers(300, chance)
+        ready = mail.render(next(_digests(1, papers, chance)), made.links, made.sender)
+        reference = asyncio.run(_send_all(settings, _digests(digests, papers, chance), lambda _: ready))
+    return {
+        "name": "mail outbox",
+        "params": {"digests": digests, "connections": connections, "bytes": len(ready)},
+        "value": round(value, 1),
+        "unit": "digests/s",
+        "reference": round(reference, 1),
+        "reference_what": "the same sender with ready-made bytes",
+        "ratio": round(value / reference, 3),
+        "grown_mb": round(after - before, 1),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+    }
+
+
+def _queue(service: Service, digests: int) -> None:
+    """A queued digest of ten papers for each of so many readers, their models up to date."""
+    chance = random.Random(2025)
+    interests = Interests(statement="tensor cache scheduling for batched decoding")
+    plan = DeliveryPlan(frequency="announced")
+    with service.database.writing() as session:
+        source = source_store.add(
+            session, name="bench", kind="file", location="bench", every_minutes=0, now=_AT
+        )
+        paper_store.merge(session, synthetic.papers(300), source.id, _AT)
+        numbers = [s.number for s in paper_store.recent(session, days=7, at_most=300)]
+        edition = learning.edition(service, session)
+        weights = RANKERS[DEFAULT].learn(edition, interests, []).to_bytes()
+        for reader in range(digests):
+            person = subscriber_store.add_subscriber(session, f"r{reader}@example.org", "confirmed", _AT, "")
+            profile = subscriber_store.add_profile(
+                session, person.id, "LLM inference", interests, per_day=10, delivery=plan,
+                feed_token=f"t{reader}", now=_AT,
+            )  # fmt: skip
+            model_store.keep_models(session, {profile.id: Model(edition.name, DEFAULT, 1, weights)}, _AT)
+            chosen = [[number, 1.0, "good", [], None] for number in chance.sample(numbers, 10)]
+            content = {
+                "sections": [{"profile": profile.id, "items": chosen, "near": []}], "why_empty": "",
+                "receipt": "Checked arXiv cs.DC cs.LG; 10 of 300 papers sent.",
+            }  # fmt: skip
+            alert_store.queue(
+                session, subscriber_id=person.id, kind="digest", period=f"bench/{reader}",
+                message_id=f"<digest-{reader}@bench.example.org>", content=content, now=_AT,
+            )  # fmt: skip
+
+
+def _resident() -> float:
+    """Resident memory of this process in MB."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+
+@contextmanager
+def _sink(delay: float) -> Iterator[int]:
+    """The port of a sink in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_run_sink, args=(theirs, delay), daemon=True)
+    process.start()
+    try:
+        yield ours.recv()
+    finally:
+        ours.send("stop")
+        process.join(10)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--digests", type=int, default=2000)
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before each reply of the sink")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--outbox", action="store_true", help="the whole way out of the outbox")
     chosen = parser.parse_args()
+    if chosen.outbox:
+        print(json.dumps(measure_outbox(chosen.digests, chosen.connections)))
+        sys.exit()
     print(json.dumps(measure(chosen.digests, chosen.connections, chosen.delay, chosen.rounds)))
