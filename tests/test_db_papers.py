@@ -218,3 +218,11 @@ def test_the_latest_days_come_first(database: Database) -> None:
     with database.reading() as session:
         found = paper_store.recent(session, days=3, at_most=100)
     assert [s.paper.announced for s in found] == days[:6:-1]
+
+
+def test_text_that_no_database_can_hold_is_cleaned_and_the_paper_is_kept(database: Database) -> None:
+    odd = replace(BASE, title="Caches\0 that forget \ud83d politely", abstract="α \0 β \udc00 γ")
+    assert _merge(database, [odd], _source(database, "feed")).new == 1
+    (paper,) = _all(database)
+    assert paper.title == "Caches that forget  politely"
+    assert paper.abstract == "α  β  γ"
