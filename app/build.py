@@ -41,6 +41,7 @@ def service(settings: Settings | None = None) -> Service:
     return Service(
         database, links, _sender(settings), _mailer(settings), fetcher=_fetcher(settings, database),
         jitter=random.Random().random,  # noqa: S311  # spreads requests, guards nothing
+        bounces=settings.bounces,
     )  # fmt: skip
 
 

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any, cast
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import case, delete, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from db.session import rows_changed
-from db.tables import FeedbackRow, MatchRow, ModelRow, PaperRow, ProfileRow, SubscriberRow
+from db.tables import FeedbackRow, MatchRow, ModelRow, Moment, PaperRow, ProfileRow, SubscriberRow
 from profiles.delivery import DeliveryPlan
 from profiles.feedback import Feedback, Opinion
 from profiles.profile import Profile, Subscriber
@@ -72,7 +72,8 @@ def add_profile(
 
 
 def change_profile(session: Session, profile: Profile, now: datetime) -> None:
-    """Store the profile as it now is; its model is stale from here on, and its next digest planned anew."""
+    """Store the profile as it now is; its model is stale from here on, and its next digest planned anew
+    unless one is due already."""
     session.execute(
         update(ProfileRow)
         .where(ProfileRow.id == profile.id)
@@ -80,7 +81,10 @@ def change_profile(session: Session, profile: Profile, now: datetime) -> None:
             name=profile.name, interests=_interests_out(profile.interests), per_day=profile.per_day,
             delivery=delivery_out(profile.delivery), feed_token=profile.feed_token,
             revision=ProfileRow.revision + 1,
-            next_digest_at=profile.delivery.next_slot(now),
+            next_digest_at=case(
+                (ProfileRow.next_digest_at <= now, ProfileRow.next_digest_at),
+                else_=literal(profile.delivery.next_slot(now), Moment()),
+            ),
         )
     )  # fmt: skip
 

@@ -10,12 +10,16 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
+import structlog
+
 from db import alert_store, bounce_store, subscriber_store
 from db.session import Session
 from jobs.alerts import bounce_report
 from jobs.alerts.bounce_report import Report
 from jobs.service import Service
 from profiles.profile import Subscriber
+
+log = structlog.get_logger()
 
 _AT_ONCE = 500
 _LARGEST = 10_000_000  # bytes; a report returns our own mail, which is far smaller
@@ -35,6 +39,17 @@ class Bounced:
 
 class BounceError(Exception):
     """A folder that cannot be read; the message names it and says what it should be."""
+
+
+def read(service: Service, now: datetime) -> Bounced:
+    """Check the service's own folder, if it has one; a folder that is missing is logged and stops no run."""
+    if service.bounces is None:
+        return Bounced()
+    try:
+        return check(service, service.bounces, now)
+    except BounceError as error:
+        log.error("bounces cannot be read", error=str(error))
+        return Bounced()
 
 
 def check(service: Service, folder: Path, now: datetime) -> Bounced:

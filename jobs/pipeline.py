@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from db.records import Receipt
-from jobs import deliver, ingest, learning, match
+from jobs import bounces, deliver, ingest, learning, match
 from jobs.deliver import Delivered
 from jobs.match import Matched
 from jobs.service import Service
@@ -34,6 +34,7 @@ def run_once(service: Service, now: datetime, run: str) -> Run:
     learning.refit(service, now)  # a new edition, once a night
     match.gather(service, now, checked)  # what is news becomes a batch
     matched = match.match_pending(service, now)  # vectors.transform -> ranking.score -> select.choose
+    bounces.read(service, now)  # addresses that are gone get no more
     queued = deliver.queue_due(service, now)  # alert_store.queue
     sent = deliver.send_due(service, now)  # mail.render -> smtp.send
     return Run(run, now, tuple(checked), matched, queued, sent)

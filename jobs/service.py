@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from db.session import Database
@@ -59,7 +60,8 @@ class Service:
     the name under which the database keeps it (empty for the shipped one).
 
     ``mailer`` opens the way out for mail; its connections are closed when the context ends. ``jitter`` draws
-    from [0, 1), so that not all installations ask a server at the same moment.
+    from [0, 1), so that not all installations ask a server at the same moment. ``bounces`` is the folder where
+    delivery reports arrive, if there is one.
     """
 
     database: Database
@@ -71,3 +73,4 @@ class Service:
     fetcher: Getter = field(default_factory=Offline)
     arxiv: ArxivAddresses = ArxivAddresses()
     jitter: Callable[[], float] = lambda: 0.0
+    bounces: Path | None = None

@@ -28,7 +28,7 @@ class Paper:
     ``id`` is canonical: ``arxiv:2510.21419``, else ``doi:10.1101/…``, else ``hash:…`` (see `hash_key`).
     ``summary`` is somebody's digest of the paper (often an LLM's), never the abstract.
     ``announced`` is the day the source announced it, never the day it was fetched.
-    ``announce_type`` is arXiv's: new, cross, replace, replace-cross, absonly; empty where the source has none.
+    ``announce_type`` is arXiv's: new, cross, replace, replace-cross, absonly; empty where there is none.
     ``sources`` are the names of the sources that showed it, filled by the store.
     """
 

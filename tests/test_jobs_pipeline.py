@@ -415,3 +415,48 @@ def test_two_processes_that_send_at_once_send_each_mail_once(
         sent = list(pool.map(lambda _: deliver.send_due(service, NOW).sent, range(2)))
     assert sum(sent) == 12
     assert len(mails(outbox)) == 12
+
+
+def test_an_edit_between_the_hour_and_the_next_tick_skips_no_digest(
+    service: Service, outbox: OutboxFolder, folder: Path
+) -> None:
+    profile = subscribe_reader(service, every="daily", hour=13)
+    write_digest(folder, "monday.md", wanted=2)
+    tick(service)
+    with service.database.writing() as session:
+        subscriber_store.change_profile(session, replace(profile, per_day=9), NOW + timedelta(minutes=61))
+    tick(service, 62)
+    assert len(mails(outbox)) == 1
+
+
+def test_an_address_that_bounces_for_good_gets_no_more(
+    service: Service, outbox: OutboxFolder, folder: Path, tmp_path: Path
+) -> None:
+    profile = subscribe_reader(service)
+    write_digest(folder, "monday.md", wanted=2)
+    tick(service)
+    service.bounces = tmp_path / "bounces"
+    tick(service, 1)  # the folder is missing: logged, and no run is stopped
+    service.bounces.mkdir()
+    (service.bounces / "report.eml").write_bytes(hard_bounce(mails(outbox)[0]))
+    tick(service, 2)
+    with service.database.reading() as session:
+        person = subscriber_store.subscriber(session, profile.subscriber_id)
+    assert person is not None
+    assert person.state == "suppressed"
+
+
+def hard_bounce(mail: EmailMessage) -> bytes:
+    """What a mail server returns for an address that does not exist (RFC 3464)."""
+    return (
+        "From: MAILER-DAEMON@mail.example.org\r\nTo: digest@papers.example.org\r\n"
+        "Subject: Undelivered\r\n"
+        "MIME-Version: 1.0\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
+        "--b\r\nContent-Type: text/plain\r\n\r\nNo such user.\r\n"
+        "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mail.example.org\r\n\r\n"
+        f"Final-Recipient: rfc822; {mail['To']}\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+        "Diagnostic-Code: smtp; 550 5.1.1 no such user\r\n\r\n"
+        f"--b\r\nContent-Type: text/rfc822-headers\r\n\r\nMessage-ID: {mail['Message-ID']}\r\n"
+        f"To: {mail['To']}\r\n\r\n--b--\r\n"
+    ).encode()

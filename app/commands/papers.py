@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from rich.table import Table
 from app import build
 from app.failures import CommandError
 from db import paper_store
+from jobs.alerts import bibtex
 from recommender.paper import Paper
 
 
@@ -55,32 +55,12 @@ def _table(found: Sequence[Paper]) -> None:
 
 def _bibtex(found: Sequence[Paper]) -> None:
     for paper in found:
-        print(as_bibtex(paper), end="\n\n")  # noqa: T201
+        print(bibtex.entry(paper), end="\n\n")  # noqa: T201
 
 
 def _ris(found: Sequence[Paper]) -> None:
     for paper in found:
         print(as_ris(paper), end="\n\n")  # noqa: T201
-
-
-_BRACED = str.maketrans({"{": "(", "}": ")", "\\": "", "\n": " "})
-
-
-def as_bibtex(paper: Paper) -> str:
-    """A BibTeX entry; text is UTF-8, as biber and modern BibTeX read it."""
-    kind, _, name = paper.id.partition(":")
-    fields = {
-        "title": "{" + paper.title.translate(_BRACED) + "}",
-        "author": " and ".join(a.translate(_BRACED) for a in paper.authors),
-        "year": str(paper.announced.year) if paper.announced else "",
-        "eprint": name if kind == "arxiv" else "",
-        "archiveprefix": "arXiv" if kind == "arxiv" else "",
-        "primaryclass": paper.categories[0] if kind == "arxiv" and paper.categories else "",
-        "doi": paper.doi or (name if kind == "doi" else ""),
-        "url": paper.url,
-    }
-    lines = [f"  {field} = {{{value}}}," for field, value in fields.items() if value]
-    return "\n".join([f"@misc{{{_cite_key(paper)},", *lines, "}"])
 
 
 def as_ris(paper: Paper) -> str:
@@ -95,11 +75,6 @@ def as_ris(paper: Paper) -> str:
         ("UR", paper.url), ("ER", " "),
     ]  # fmt: skip
     return "\n".join(f"{tag}  - {' '.join(value.split())}" for tag, value in fields if value)
-
-
-def _cite_key(paper: Paper) -> str:
-    family = re.sub(r"[^A-Za-z]", "", paper.authors[0].split()[-1]) if paper.authors else "paper"
-    return f"{family or 'paper'}:{re.sub(r'[^A-Za-z0-9.]', '-', paper.id.partition(':')[2])}"
 
 
 FORMS: dict[str, Callable[[Sequence[Paper]], None]] = {

@@ -37,6 +37,8 @@ def once(*, as_json: bool) -> None:
     m, q, s = run.matched, run.queued, run.sent
     typer.echo(f"matched {m.papers} papers against {m.profiles} profiles: {m.chosen} chosen")
     typer.echo(f"queued {q.queued} digests ({q.empty} empty ones not sent)")
+    if s.paused_until:
+        typer.echo(f"mail is paused until {s.paused_until:%Y-%m-%d %H:%M} UTC: see `paperwatch outbox list`")
     typer.echo(f"sent {s.sent}, to be tried again {s.retried}, failed {s.failed}, withheld {s.suppressed}")
 
 
