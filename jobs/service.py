@@ -60,8 +60,8 @@ class Service:
     the name under which the database keeps it (empty for the shipped one).
 
     ``mailer`` opens the way out for mail; its connections are closed when the context ends. ``jitter`` draws
-    from [0, 1), so that not all installations ask a server at the same moment. ``bounces`` is the folder where
-    delivery reports arrive, if there is one.
+    from [0, 1), so that not all installations ask a server at the same moment. ``bounces`` is the folder of
+    delivery reports, if there is one.
     """
 
     database: Database
