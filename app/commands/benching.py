@@ -12,29 +12,30 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Measure this machine, each figure beside a reference.", no_args_is_help=True)
 
+Count = Annotated[int, typer.Option(min=1)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 
 
 @app.command()
-def match(profiles: int = 10_000, papers: int = 1_500, json: Json = False) -> None:
+def match(profiles: Count = 10_000, papers: Count = 1_500, json: Json = False) -> None:
     """Profiles matched a second against a batch of papers, the whole way."""
     _print(_module("match").measure(profiles, papers), json)
 
 
 @app.command()
-def ingest(records: int = 20_000, json: Json = False) -> None:
+def ingest(records: Count = 20_000, json: Json = False) -> None:
     """Papers ingested a second from a snapshot into SQLite."""
     _print(_module("ingest").measure(records), json)
 
 
 @app.command()
-def learn(likes: int = 50, json: Json = False) -> None:
+def learn(likes: Count = 50, json: Json = False) -> None:
     """Milliseconds to learn a reader's weights anew."""
     _print(_module("learn").measure(likes), json)
 
 
 @app.command()
-def mail(digests: int = 2_000, connections: int = 4, json: Json = False) -> None:
+def mail(digests: Count = 2_000, connections: Count = 4, json: Json = False) -> None:
     """Personalised digests a second through SMTP."""
     _print(_module("mail").measure(digests, connections), json)
 
