@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from recommender.blend import Blend
 from recommender.interest import Examples, Interests
 from recommender.logodds import LogOdds
 from recommender.vectors import Edition, Matrix
@@ -30,6 +31,7 @@ class Ranker(Protocol):
 
 RANKERS: dict[str, Ranker] = {
     ranker.name: ranker
-    for ranker in (LogOdds(),)
+    for ranker in (Blend(), LogOdds())
 }  # fmt: skip
-DEFAULT = "log-odds"
+DEFAULT = "blend"
+"""Log-odds, a whitened mean and, with many likes, a logistic fit, on one scale."""

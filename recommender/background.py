@@ -1,0 +1,100 @@
+"""What papers in general look like: the other side of every reader's likes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils.extmath import randomized_svd
+
+from recommender.fitting import Fitting
+from recommender.frequencies import split_keys
+from recommender.vectors import Edition, Matrix
+
+Floats = NDArray[np.float64]
+
+FEWEST = 300
+"""From fewer papers than this nothing is derived: their common directions would be their topics."""
+OTHERS = 4_000
+"""So many papers stand for all that a reader did not choose."""
+SEEN = 20_000
+"""So many are looked at for the directions in which papers differ most."""
+TERMS = 10_000
+DIRECTIONS = 128
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Background:
+    """A sample of papers on the words and pairs of one fitting, and the directions in which they differ most.
+
+    ``others`` is the sample, m × columns, by column. ``mean`` is the mean vector of the papers. The rows of
+    ``directions`` (k × terms) are the leading singular vectors over ``terms``, the commonest columns in
+    ascending order; ``variances`` (k) are their mean squares, and ``centre`` (k) is the mean in them.
+    """
+
+    others: sparse.csc_matrix[np.float32]
+    mean: NDArray[np.float32]
+    terms: NDArray[np.int64]
+    directions: NDArray[np.float32]
+    variances: Floats
+    centre: Floats
+
+    @classmethod
+    def of(cls, edition: Edition, X: Matrix, seed: int = 0) -> Background:
+        """Look at ``X``, n papers of any extension of ``edition``.
+
+        Raises ValueError for fewer than `FEWEST`.
+        """
+        if X.shape[0] < FEWEST:
+            raise ValueError(f"{X.shape[0]} papers are no background; it takes {FEWEST}")
+        rng = np.random.default_rng(seed)
+        seen = X[np.sort(rng.permutation(X.shape[0])[:SEEN]), edition.text_columns]
+        held = np.bincount(seen.indices, minlength=seen.shape[1])
+        terms = np.sort(np.argsort(-held, kind="stable")[:TERMS])
+        terms = terms[held[terms] > 0]
+        common = sparse.csr_matrix(seen[:, terms])
+        k = min(DIRECTIONS, len(terms) - 1, seen.shape[0] - 1)
+        _, sizes, directions = randomized_svd(common, k, n_iter=2, random_state=seed)
+        mean = np.asarray(seen.mean(axis=0), np.float32).ravel()
+        others = seen[np.sort(rng.permutation(seen.shape[0])[:OTHERS])]
+        return cls(
+            others=sparse.csc_matrix(others),
+            mean=mean,
+            terms=terms.astype(np.int64),
+            directions=directions.astype(np.float32),
+            variances=sizes.astype(np.float64) ** 2 / seen.shape[0],
+            centre=directions.astype(np.float64) @ mean[terms],
+        )
+
+    def within(self, columns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Which of ``columns`` (ascending) the directions know, and the directions there, k × found."""
+        place = np.minimum(np.searchsorted(self.terms, columns), len(self.terms) - 1)
+        found = np.flatnonzero(self.terms[place] == columns)
+        return found, self.directions[:, place[found]]
+
+
+def ordered(fitting: Fitting) -> bool:
+    """Whether the order of words says something in what was counted, as in prose and not in bags of words.
+
+    In abstracts 0.16 % of neighbouring words are one word twice; in bags that are written out with their
+    repeats, several per cent are. Pairs of words are chance there.
+    """
+    first, second = split_keys(fitting.frequencies.pairs)
+    counts = fitting.frequencies.pair_counts
+    return float(counts[first == second].sum()) <= 0.01 * float(counts.sum())
+
+
+_HELD: WeakKeyDictionary[Fitting, Background] = WeakKeyDictionary()
+
+
+def attach(edition: Edition, background: Background) -> None:
+    """Learn on ``edition``, in all its extensions, against this background from now on."""
+    _HELD[edition.fitting] = background
+
+
+def attached(edition: Edition) -> Background | None:
+    """The background that was attached to ``edition``, if any."""
+    return _HELD.get(edition.fitting)
