@@ -35,14 +35,21 @@ def edition_data(session: Session, name: str) -> bytes:
     return session.scalars(select(EditionRow.data).where(EditionRow.name == name)).one()
 
 
-def keep_edition(session: Session, name: str, data: bytes, papers: int, now: datetime) -> None:
+def background_data(session: Session, name: str) -> bytes | None:
+    """The npz bytes of an edition's background, if it has one."""
+    return session.scalars(select(EditionRow.background).where(EditionRow.name == name)).one()
+
+
+def keep_edition(
+    session: Session, name: str, data: bytes, background: bytes | None, papers: int, now: datetime
+) -> None:
     """Put an edition in force; earlier ones are dropped, since weights are rebuilt for the latest."""
     session.execute(delete(EditionRow).where(EditionRow.name != name))
     known = session.get(EditionRow, name)
     if known is None:
-        session.add(EditionRow(name=name, data=data, papers=papers, made_at=now))
+        session.add(EditionRow(name=name, data=data, background=background, papers=papers, made_at=now))
     else:
-        known.made_at, known.papers = now, papers
+        known.made_at, known.papers, known.background = now, papers, background
 
 
 def models(session: Session, profile_ids: Iterable[int]) -> dict[int, Model]:

@@ -257,6 +257,8 @@ class EditionRow(Base):
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     data: Mapped[bytes] = mapped_column(LargeBinary)
+    # What papers in general look like, as npz bytes; NULL where there were too few to tell.
+    background: Mapped[bytes | None] = mapped_column(LargeBinary)
     papers: Mapped[int]
     made_at: Mapped[datetime]
 

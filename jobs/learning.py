@@ -12,7 +12,10 @@ from db.session import Session
 from jobs.service import Service
 from profiles.feedback import current
 from profiles.profile import Profile
+from recommender import background
+from recommender.background import Background
 from recommender.interest import Judged
+from recommender.paper import Paper
 from recommender.ranking import DEFAULT, RANKERS, Weights
 from recommender.vectors import Edition
 
@@ -28,6 +31,8 @@ def edition(service: Service, session: Session) -> Edition:
     if service.edition is None or service.edition_kept_as != name:
         if name:
             service.edition = Edition.load(io.BytesIO(model_store.edition_data(session, name)))
+            if held := model_store.background_data(session, name):
+                background.attach(service.edition, Background.load(io.BytesIO(held)))
         else:
             service.edition = Edition.shipped()
         service.edition_kept_as = name
@@ -49,11 +54,22 @@ def refit(service: Service, now: datetime) -> bool:
                 return False
         terms = [term for p in subscriber_store.profiles(session) for term, _ in p.interests.terms]
         fitted = Edition.fit(paper_store.stream(session), Edition.shipped(), terms)
+        latest_papers = [s.paper for s in paper_store.all_papers(session, newest=background.SEEN)]
     data = io.BytesIO()
     fitted.save(data)
+    others = _background(fitted, latest_papers)
     with service.database.writing() as session:
-        model_store.keep_edition(session, fitted.name, data.getvalue(), papers, now)
+        model_store.keep_edition(session, fitted.name, data.getvalue(), others, papers, now)
     return True
+
+
+def _background(fitted: Edition, papers: Sequence[Paper]) -> bytes | None:
+    """What papers in general look like; kept with the edition, so that every process learns the same."""
+    if len(papers) < background.FEWEST:
+        return None
+    held = io.BytesIO()
+    Background.of(fitted, fitted.transform(papers)).save(held)
+    return held.getvalue()
 
 
 def examples(session: Session, profiles: Sequence[Profile], now: datetime) -> dict[int, list[Judged]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import BinaryIO
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -68,6 +69,27 @@ class Background:
             variances=sizes.astype(np.float64) ** 2 / seen.shape[0],
             centre=directions.astype(np.float64) @ mean[terms],
         )
+
+    def save(self, file: BinaryIO) -> None:
+        """Write it as npz; nothing in it is pickled."""
+        others = self.others
+        np.savez_compressed(
+            file, data=others.data, indices=others.indices, indptr=others.indptr,
+            shape=np.array(others.shape), mean=self.mean, terms=self.terms, directions=self.directions.astype(np.float16),
+            variances=self.variances, centre=self.centre,
+        )  # fmt: skip
+
+    @classmethod
+    def load(cls, file: BinaryIO) -> Background:
+        """Read what `save` wrote."""
+        with np.load(file, allow_pickle=False) as held:
+            others = sparse.csc_matrix(
+                (held["data"], held["indices"], held["indptr"]), shape=tuple(held["shape"])
+            )
+            return cls(
+                others, held["mean"], held["terms"], held["directions"].astype(np.float32),
+                held["variances"], held["centre"],
+            )  # fmt: skip
 
     def within(self, columns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Which of ``columns`` (ascending) the directions know, and the directions there, k × found."""

@@ -28,6 +28,7 @@ def upgrade() -> None:
         "edition",
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.Column("background", sa.LargeBinary(), nullable=True),
         sa.Column("papers", sa.Integer(), nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_edition")),
