@@ -96,18 +96,21 @@ class _Corpus:
         batches: dict[str, list[int]] = {}
         sample: list[Paper] = []
         dice = Random(0)  # noqa: S311 - chance, no secret
-        count = 0
+        count = met = 0
 
         def passing() -> Iterator[Paper]:
-            nonlocal count
+            nonlocal count, met
             for found in rank_input.papers(paths, report):
                 count += 1
-                # Each paper is in the sample with the same chance (reservoir sampling).
-                if len(sample) < background.SEEN:
-                    sample.append(found.paper)
-                elif (place := dice.randrange(count)) < background.SEEN:
-                    sample[place] = found.paper
                 ranked = bool(found.batch) and (everything or found.batch in wanted)
+                if everything or not ranked:
+                    # What is to be ranked is the readers' future, so it is no background unless all is;
+                    # each paper that may be in the sample is so with the same chance (reservoir sampling).
+                    met += 1
+                    if len(sample) < background.SEEN:
+                        sample.append(found.paper)
+                    elif (place := dice.randrange(met)) < background.SEEN:
+                        sample[place] = found.paper
                 if ranked or found.paper.id in judged:
                     if ranked:
                         batches.setdefault(found.batch, []).append(len(kept))

@@ -1,0 +1,206 @@
+"""The blended ranker: each of its models, their scale, and what it needs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from io import BytesIO
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression
+
+from recommender import background
+from recommender.background import Background
+from recommender.blend import Blend, Liked
+from recommender.counting import count
+from recommender.fitting import Fitting
+from recommender.interest import Interests, Judged
+from recommender.logistic import logistic
+from recommender.logodds import LogOdds
+from recommender.paper import Paper
+from recommender.ranking import DEFAULT, RANKERS
+from recommender.vectors import Edition
+
+FIELDS = {
+    "serving": "cache decoding speculative batch prefill latency scheduler throughput token serving",
+    "exoplanets": "exoplanet transit spectra atmosphere clouds photometry orbit stellar telescope dwarf",
+    "proteins": "protein folding residue docking ligand binding sequence structure mutation enzyme",
+    "graphs": "graph vertex colouring planar minor treewidth clique matching spanning hypergraph",
+}
+
+COMMON = "model method results data analysis approach large study"
+
+
+def papers(n: int, seed: int, fields: tuple[str, ...] = tuple(FIELDS)) -> list[Paper]:
+    dice = np.random.default_rng(seed)
+    made = []
+    for at in range(n):
+        field = fields[at % len(fields)]
+        common = dice.choice(COMMON.split(), 6)
+        words = [*dice.choice(FIELDS[field].split(), 12), *common]
+        dice.shuffle(words)
+        made.append(Paper(f"p{seed}.{at}", f"{field} {at}", abstract=" ".join(words)))
+    return made
+
+
+CORPUS = papers(600, 1)
+
+
+@pytest.fixture(scope="module")
+def edition() -> Iterator[Edition]:
+    fitted = Edition.fit(CORPUS)
+    background.attach(fitted, Background.of(fitted, fitted.transform(CORPUS)))
+    yield fitted
+
+
+def liked(found: list[Paper], opinion: str = "like") -> list[Judged]:
+    return [Judged(paper, opinion) for paper in found]
+
+
+def ndcg_order(edition: Edition, examples: list[Judged], candidates: list[Paper]) -> list[str]:
+    weights = Blend().learn(edition, Interests(), examples)
+    wide = edition.extended(candidates)
+    scores = weights.on(wide).scores(wide.transform(candidates))
+    return [candidates[at].title.split()[0] for at in np.argsort(-scores, kind="stable")]
+
+
+def test_the_blend_is_the_default_ranker() -> None:
+    assert DEFAULT == "blend"
+    assert isinstance(RANKERS[DEFAULT], Blend)
+
+
+@pytest.mark.parametrize("likes", [3, 60, 350])
+def test_few_and_many_likes_bring_their_field_to_the_top(edition: Edition, likes: int) -> None:
+    examples = liked(papers(likes, 2, ("proteins",)))
+    order = ndcg_order(edition, examples, papers(80, 3))
+
+    assert order[:20] == ["proteins"] * 20
+
+
+def test_a_dislike_pushes_its_field_below_one_that_was_never_judged(edition: Edition) -> None:
+    examples = liked(papers(4, 2, ("proteins",))) + liked(papers(4, 4, ("graphs",)), "dislike")
+    order = ndcg_order(edition, examples, papers(80, 3))
+
+    assert set(order[-20:]) == {"graphs"}
+
+
+def test_without_likes_the_stated_interest_is_weighed_as_log_odds_do(edition: Edition) -> None:
+    interests = Interests(statement="protein folding")
+    blended, plain = (ranker.learn(edition, interests) for ranker in (Blend(), LogOdds()))
+
+    assert blended.ranker == "blend"
+    assert (blended.rows != plain.rows).nnz == 0
+
+
+def test_a_statement_counts_beside_likes_of_another_field(edition: Edition) -> None:
+    examples = liked(papers(4, 2, ("proteins",)))
+    without = ndcg_order(edition, examples, papers(80, 3))
+    weights = Blend().learn(edition, Interests(statement="exoplanet transit photometry"), examples)
+    found = papers(80, 3)
+    scores = weights.on(edition).scores(edition.transform(found))
+    order = [found[at].title.split()[0] for at in np.argsort(-scores)]
+
+    assert set(order[:40]) == {"proteins", "exoplanets"}
+    assert set(without[:40]) != {"proteins", "exoplanets"}
+
+
+def test_it_ranks_without_a_background() -> None:
+    bare = Edition.fit(CORPUS[:-1])
+
+    assert background.attached(bare) is None
+    assert ndcg_order(bare, liked(papers(4, 2, ("graphs",))), papers(80, 3))[:20] == ["graphs"] * 20
+
+
+def test_only_terms_of_judged_papers_get_weights(edition: Edition) -> None:
+    examples = liked(papers(60, 2, ("proteins",)))
+    weights = Blend().learn(edition, Interests(), examples)
+    own = set(edition.transform([e.paper for e in examples]).indices.tolist())
+
+    assert set(weights.rows.indices.tolist()) <= own
+    assert np.sqrt((weights.rows.data**2).sum()) == pytest.approx(1, abs=1e-5)
+
+
+def test_weights_survive_their_blob(edition: Edition) -> None:
+    weights = Blend().learn(edition, Interests(), liked(papers(9, 2, ("graphs",))))
+    again = type(weights).from_bytes(weights.to_bytes()).on(edition)
+
+    assert (again.rows != weights.rows).nnz == 0
+    assert again.ranker == "blend"
+
+
+def test_the_same_background_comes_of_the_same_papers(edition: Edition) -> None:
+    X = edition.transform(CORPUS)
+    one, two = Background.of(edition, X, seed=7), Background.of(edition, X, seed=7)
+
+    assert np.array_equal(one.directions, two.directions)
+    assert (one.others != two.others).nnz == 0
+
+
+def test_a_handful_of_papers_is_no_background(edition: Edition) -> None:
+    with pytest.raises(ValueError, match="it takes 300"):
+        Background.of(edition, edition.transform(CORPUS[:20]))
+
+
+def test_the_whitened_mean_is_fishers_discriminant(edition: Edition) -> None:
+    """(Σ + λI)⁻¹(μ − μ₀) by a dense solve over all columns, where every direction is kept."""
+    X = edition.transform(CORPUS)[:, edition.text_columns]
+    used = np.unique(X.indices)
+    dense = X[:, used].toarray().astype(np.float64)
+    _, sizes, every = np.linalg.svd(dense, full_matrices=False)
+    held = Background.of(edition, X)
+    whole = replace(
+        held, mean=np.asarray(X.mean(axis=0)).ravel(), terms=used.astype(np.int64),
+        directions=every.astype(np.float32), variances=sizes**2 / len(dense),
+        centre=every @ dense.mean(axis=0),
+    )  # fmt: skip
+    own = Liked.of(edition, X[:40], np.ones(40))
+    found = Blend(most_noise=0.01, least_noise=0.01)._whitened(whole, own)
+    second = dense.T @ dense / len(dense)
+    mean = dense[:40].mean(axis=0) - dense.mean(axis=0)
+    exact = 0.01 * np.linalg.solve(second + 0.01 * np.eye(len(used)), mean)
+
+    assert np.abs(found - exact[np.searchsorted(used, own.columns)]).max() < 1e-5
+
+
+def test_the_logistic_fit_is_scikit_learns(edition: Edition) -> None:
+    X = edition.transform(CORPUS)
+    likes, others = X[2:200:4], X[200:]
+    columns = np.unique(likes.indices)
+    likes, others = likes[:, columns], others[:, columns]
+    found = logistic(likes, np.ones(likes.shape[0]), sparse.csc_matrix(others), 1.0, 500)
+    both = sparse.vstack([likes, others]).astype(np.float64)
+    truth = np.r_[np.ones(likes.shape[0]), np.zeros(others.shape[0])]
+    theirs = LogisticRegression(C=1.0, class_weight="balanced", tol=1e-8, max_iter=2_000).fit(both, truth)
+
+    assert np.abs(found - theirs.coef_[0]).max() < 0.01
+
+
+def test_prose_is_told_from_bags_of_words() -> None:
+    bags = [
+        Paper(f"b{at}", "", abstract=" ".join(sorted(paper.abstract.split() * 3)))
+        for at, paper in enumerate(papers(400, 5))
+    ]
+
+    assert background.ordered(Edition.shipped().fitting)
+    assert not background.ordered(Fitting(count(bags)))
+
+
+@pytest.mark.parametrize(("likes", "at_most"), [(50, 0.05), (1_000, 0.6)])
+def test_an_update_after_a_click_is_quick(edition: Edition, likes: int, at_most: float) -> None:
+    """The bounds are loose, machines being shared; `paperwatch bench learn` measures."""
+    examples = liked(papers(likes, 6, ("serving", "graphs")))
+    Blend().learn(edition, Interests(), examples)
+    start = time.process_time()
+    Blend().learn(edition, Interests(), [*examples, Judged(CORPUS[0], "like")])
+
+    assert time.process_time() - start < at_most
+
+
+def test_an_edition_that_was_loaded_has_no_background_yet(edition: Edition) -> None:
+    file = BytesIO()
+    edition.save(file)
+
+    assert background.attached(Edition.load(BytesIO(file.getvalue()))) is None
