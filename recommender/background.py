@@ -73,18 +73,18 @@ class Background:
     def save(self, file: BinaryIO) -> None:
         """Write it as npz; nothing in it is pickled."""
         others = self.others
-        arrays = {
-            "data": others.data,
-            "indices": others.indices,
-            "indptr": others.indptr,
-            "shape": np.array(others.shape),
-            "mean": self.mean,
-            "terms": self.terms,
-            "directions": self.directions.astype(np.float16),
-            "variances": self.variances,
-            "centre": self.centre,
-        }
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(
+            file,
+            data=others.data,
+            indices=others.indices,
+            indptr=others.indptr,
+            shape=np.array(others.shape),
+            mean=self.mean,
+            terms=self.terms,
+            directions=self.directions.astype(np.float16),
+            variances=self.variances,
+            centre=self.centre,
+        )
 
     @classmethod
     def load(cls, file: BinaryIO) -> Background:
