@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 FEWEST = 300
 """From fewer papers than this nothing is derived: their common directions would be their topics."""
-OTHERS = 4_000
+OTHERS = 2_000
 """So many papers stand for all that a reader did not choose."""
 SEEN = 20_000
 """So many are looked at for the directions in which papers differ most."""

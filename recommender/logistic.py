@@ -42,6 +42,6 @@ def logistic(X: Matrix, mass: Floats, others: Other, freedom: float, rounds: int
     with threadpool_limits(1, "blas"):
         found = minimize(
             objective, np.zeros(X.shape[1] + 1), jac=True, method="L-BFGS-B",
-            options={"maxiter": rounds, "maxcor": 8},
+            options={"maxiter": rounds, "maxcor": 6},
         )  # fmt: skip
     return np.asarray(found.x[:-1])
