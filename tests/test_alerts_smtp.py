@@ -344,22 +344,21 @@ async def test_the_rate_is_kept_over_all_connections() -> None:
 
 
 async def test_a_domain_has_a_rate_of_its_own_and_holds_up_no_other() -> None:
+    # One turn in a thousand seconds: were any domain held up by another, this would not end in time.
+    slow = Paces(0.001)
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(slow.turn(f"{n}.example") for n in range(5000)))
     paces = Paces(10)
-    loop = asyncio.get_running_loop()
-    start = loop.time()
-    await asyncio.gather(*(paces.turn(f"{n}.example") for n in range(5000)))
-    assert loop.time() - start < 1.0
+    start = asyncio.get_running_loop().time()
     await asyncio.gather(*(paces.turn("0.example") for _ in range(3)))
-    assert loop.time() - start >= 0.2
+    assert asyncio.get_running_loop().time() - start >= 0.2
 
 
 async def test_no_rate_is_no_wait() -> None:
-    loop = asyncio.get_running_loop()
-    start = loop.time()
     pace = Pace(0)
     for _ in range(1000):
         await pace.turn()
-    assert loop.time() - start < 0.5
+    assert pace.free_at == 0
 
 
 def test_a_reply_that_is_no_refusal_is_a_fault_of_the_server() -> None:

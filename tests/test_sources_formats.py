@@ -153,7 +153,7 @@ def test_both_reference_digests_are_read_in_a_fraction_of_a_second():
     for data in payloads:
         formats.parse(data)
     # Measured 0.08 s; the limit leaves room for a busy machine.
-    assert time.process_time() - started < 0.3
+    assert time.process_time() - started < 1
 
 
 def test_every_golden_result_has_its_digest_and_every_digest_its_result():
