@@ -19,7 +19,7 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from tests.conftest import ROOT
-from tests.test_jobs_pipeline import write_digest
+from tests.readers import write_digest
 
 
 class Inbox:

@@ -17,7 +17,7 @@ from jobs.bounces import Bounced
 from jobs.service import Service
 from profiles.profile import Profile
 from tests.conftest import NOW
-from tests.test_jobs_pipeline import subscribe_reader
+from tests.readers import subscribe_reader
 
 OURS = "<digest-0123456789abcdef01234567@papers.example.org>"
 

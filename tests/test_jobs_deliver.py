@@ -25,7 +25,7 @@ from profiles.delivery import DeliveryPlan
 from profiles.profile import Profile
 from recommender.interest import Interests
 from tests.conftest import NOW
-from tests.test_jobs_pipeline import mails, text_of, write_digest
+from tests.readers import mails, text_of, write_digest
 
 AT_ONCE = DeliveryPlan(frequency="announced")
 MINUTE = timedelta(minutes=1)

@@ -41,10 +41,10 @@ from jobs.service import Service
 from profiles.profile import Profile
 from recommender.interest import Interests
 from tests.conftest import NOW, ROOT
+from tests.readers import mails
 from tests.test_alerts_smtp import Scripted
 from tests.test_app_processes import free_port
 from tests.test_jobs_deliver import AT_ONCE, announce, give, join, states, waiting
-from tests.test_jobs_pipeline import mails
 
 pytestmark = pytest.mark.smtp
 
