@@ -197,6 +197,8 @@ class EditionRow(Base):
     """A vocabulary with its document frequencies, as npz bytes."""
 
     __tablename__ = "edition"
+    # Which edition is in force is asked for with every page: without this the megabytes of ``data`` are read.
+    __table_args__ = (Index("ix_edition_in_force", "made_at", "name", "papers"),)
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     data: Mapped[bytes] = mapped_column(LargeBinary)

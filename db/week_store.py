@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.paper_rows import COLUMNS, stored
 from db.records import Stored
-from db.tables import PaperRow
+from db.tables import BatchRow, PaperRow
 
 
 def announced(session: Session, first: date, last: date, *, at_most: int) -> list[Stored]:
@@ -23,3 +24,26 @@ def announced(session: Session, first: date, last: date, *, at_most: int) -> lis
         .limit(at_most)
     )
     return [stored(row) for row in session.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Some announcement days: the first, the last, how many ``papers`` were announced from the one to the
+    other, and the newest ``batch`` on hand. As long as it is the same, so are the papers."""
+
+    first: date | None
+    last: date | None
+    papers: int
+    batch: int
+
+
+def span(session: Session, *, days: int) -> Span:
+    """The latest ``days`` announcement days on hand; without any, all papers are counted."""
+    batch = session.scalar(select(func.max(BatchRow.id))) or 0
+    latest = select(PaperRow.announced).where(PaperRow.announced.is_not(None)).distinct()
+    dates = [d for d in session.scalars(latest.order_by(PaperRow.announced.desc()).limit(days)) if d]
+    number = select(func.count()).select_from(PaperRow)
+    if not dates:
+        return Span(None, None, session.scalar(number) or 0, batch)
+    first, last = min(dates), max(dates)
+    return Span(first, last, session.scalar(number.where(PaperRow.announced >= first)) or 0, batch)

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from db import paper_store
 from db.session import Session
 from jobs import learning
 from jobs.alerts.digest import Item
-from jobs.reasons import explained_items
 from jobs.service import Service
 from profiles.edits import Wanted
 from profiles.profile import Profile
 from recommender import select
 from recommender.dial import Recent
+from recommender.explain import Explainer
 from recommender.interest import Examples, Interests, Judged
-from recommender.paper import Paper
 from recommender.ranking import DEFAULT, RANKERS
-from recommender.select import Choice
-from recommender.vectors import Edition, Matrix
-
-# As many papers as a busy week of all arXiv; what is older than the newest so many is not previewed.
-_AT_MOST = 10_000
+from recommender.ready import Ready
+from recommender.select import Choice, Strength
+from recommender.vectors import Edition
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +60,14 @@ class WhatIf:
     came: tuple[Item, ...]
     left: tuple[Item, ...]
     stayed: tuple[Move, ...]
+
+
+def warm(service: Service, *, days: int = 7) -> None:
+    """Read the latest days, so that the first preview need not wait for it.
+
+    Previewing a word loads all else that is loaded once, such as the terms that go together.
+    """
+    preview(service, Interests(statement="papers"), per_day=1, days=days)
 
 
 def preview(
@@ -115,67 +120,50 @@ def _previews(
     service: Service, session: Session, asked: Sequence[Wanted], days: int, rated: Examples
 ) -> list[Preview]:
     """One preview for each of the interests asked about; the papers are read and made vectors once."""
-    papers = [s.paper for s in paper_store.recent(session, days=days, at_most=_AT_MOST)]
     seeds = paper_store.by_keys(session, {key for wanted in asked for key in wanted.interests.seeds})
     fitted = learning.edition(service, session)
-    week = _Week.of(papers, fitted, [wanted.interests for wanted in asked])
+    week = service.shelf.latest(session, fitted, days)
     known = {j.paper.id for j in rated}
     found = []
     for wanted in asked:
         named = [seeds[key].paper for key in wanted.interests.seeds if key in seeds]
         judged = [*rated, *(Judged(paper, "seed") for paper in named if paper.id not in known)]
-        found.append(week.preview(fitted, wanted, judged))
+        found.append(_preview(week, fitted, wanted, judged))
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Week:
-    """The papers of the days on hand as vectors of ``edition``, which has a column for all that is asked."""
+def _preview(week: Ready, fitted: Edition, wanted: Wanted, judged: Examples) -> Preview:
+    """What these interests would have brought. Nothing states or shows an interest: nothing comes."""
+    interests = wanted.interests
+    first, last = (week.dates[0], week.dates[-1]) if week.dates else (None, None)
+    if not week.papers or not (interests or judged):
+        return Preview((), (), len(week.papers), first, last)
+    view = week.to([interests])
+    weights = RANKERS[DEFAULT].learn(fitted, interests, judged).on(view.edition)
+    scores = view.scores(weights)
+    seen = frozenset(j.paper.id for j in judged)
+    days = max(1, len(week.dates))
+    # What was judged sets no mark: it is what the model was learned from.
+    known = Recent.of(scores[[p.id not in seen for p in week.papers]], len(week.papers), days)
+    chosen = select.choose(
+        week.papers,
+        scores,
+        limit=wanted.per_day * days,
+        mutes=interests.mutes,
+        seen=seen,
+        cut=known.cut(wanted.per_day),
+        X=week.likeness,
+        history=known.scores,
+    )
+    explainer = Explainer(view.edition, weights, judged, interests)
 
-    papers: Sequence[Paper]
-    edition: Edition
-    X: Matrix
-    dates: Sequence[date]
+    def item(choice: Choice, strength: Strength) -> Item:
+        paper = week.papers[choice.paper]
+        why = explainer.explain(view.row(choice.paper), paper)
+        similar = tuple(week.papers[at] for at in choice.similar)
+        return Item(paper, why.score, strength, why.reason, why.contributions, similar=similar)
 
-    @classmethod
-    def of(cls, papers: Sequence[Paper], fitted: Edition, interests: Sequence[Interests]) -> _Week:
-        wide = fitted.extended(papers, interests)
-        return cls(papers, wide, wide.transform(papers), sorted({p.announced for p in papers if p.announced}))
-
-    def preview(self, fitted: Edition, wanted: Wanted, judged: Examples) -> Preview:
-        """What these interests would have brought. Nothing states or shows an interest: nothing comes."""
-        interests = wanted.interests
-        if not self.papers or not (interests or judged):
-            return self._made([], [])
-        weights = RANKERS[DEFAULT].learn(fitted, interests, judged)
-        scores = weights.on(self.edition).scores(self.X)
-        seen = frozenset(j.paper.id for j in judged)
-        days = max(1, len(self.dates))
-        # What was judged sets no mark: it is what the model was learned from.
-        known = Recent.of(scores[[p.id not in seen for p in self.papers]], len(self.papers), days)
-        chosen = select.choose(
-            self.papers,
-            scores,
-            limit=wanted.per_day * days,
-            mutes=interests.mutes,
-            seen=seen,
-            cut=known.cut(wanted.per_day),
-            X=self.X[:, self.edition.text_columns],
-            history=known.scores,
-        )
-
-        def items(choices: Sequence[Choice], near: bool) -> list[Item]:
-            shown = explained_items(
-                fitted, weights, [self.papers[c.paper] for c in choices], interests, judged,
-                ["near" if near else c.strength for c in choices],
-            )  # fmt: skip
-            return [
-                replace(item, similar=tuple(self.papers[at] for at in choice.similar))
-                for item, choice in zip(shown, choices, strict=True)
-            ]
-
-        return self._made(items(chosen.chosen, False), items(chosen.near, True))
-
-    def _made(self, items: Sequence[Item], near: Sequence[Item]) -> Preview:
-        first, last = (self.dates[0], self.dates[-1]) if self.dates else (None, None)
-        return Preview(tuple(items), tuple(near), len(self.papers), first, last)
+    return Preview(
+        tuple(item(c, c.strength) for c in chosen.chosen), tuple(item(c, "near") for c in chosen.near),
+        len(week.papers), first, last,
+    )  # fmt: skip

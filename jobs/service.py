@@ -12,6 +12,7 @@ from db.session import Database
 from jobs.alerts.links import Links
 from jobs.alerts.mail import Sender
 from jobs.alerts.smtp import Outcome
+from jobs.shelf import Shelf
 from jobs.sources.fetch import Fetched, FetchError, Validators
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Service:
 
     ``mailer`` opens the way out for mail; its connections are closed when the context ends. ``jitter`` draws
     from [0, 1), so that not all installations ask a server at the same moment. ``bounces`` is the folder of
-    delivery reports, if there is one.
+    delivery reports, if there is one. ``shelf`` keeps the latest days as vectors.
     """
 
     database: Database
@@ -70,6 +71,7 @@ class Service:
     mailer: Callable[[], AbstractAsyncContextManager[Mailer]]
     edition: Edition | None = field(default=None)
     edition_kept_as: str = ""
+    shelf: Shelf = field(default_factory=Shelf)
     fetcher: Getter = field(default_factory=Offline)
     arxiv: ArxivAddresses = ArxivAddresses()
     jitter: Callable[[], float] = lambda: 0.0

@@ -37,6 +37,13 @@ def preview(
     return job.preview(service, interests, per_day=per_day, days=days, examples=examples)
 
 
+def warm(service: Service, days: int) -> None:
+    """Make the latest days ready, so that a preview of them is quick."""
+    from jobs import preview as job
+
+    job.warm(service, days=days)
+
+
 def ratings(service: Service, profile: Profile, now: datetime) -> Examples:
     """The papers that a profile's reader rated, without those that the profile names itself."""
     from jobs import learning

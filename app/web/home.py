@@ -26,8 +26,10 @@ _SHOWN_ON_THIS_MACHINE = 6
 
 
 @router.get("/")
-def home(web: AWeb, statement: str = "") -> HTMLResponse:
+def home(web: AWeb, later: BackgroundTasks, statement: str = "") -> HTMLResponse:
     """The subscribe page; an address may bring a statement along."""
+    # Whoever opens the form will type in it soon.
+    later.add_task(errands.warm, web.service, DAYS)
     return _home(web, Typed(statement=statement[:5_000]), seek=bool(statement.strip()))
 
 

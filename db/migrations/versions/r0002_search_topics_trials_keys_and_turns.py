@@ -117,5 +117,7 @@ def upgrade() -> None:
             postgresql_where=sa.text("indexed_at IS NULL"),
         )
 
+    op.create_index("ix_edition_in_force", "edition", ["made_at", "name", "papers"], unique=False)
+
     with op.batch_alter_table("profile", schema=None) as batch_op:
         batch_op.add_column(sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True))

@@ -1,0 +1,146 @@
+"""Papers kept as vectors, so that another reader is ranked without reading the papers again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from recommender.features import Feature
+from recommender.frequencies import STOP, read
+from recommender.interest import Interests
+from recommender.paper import Paper
+from recommender.select import Likeness
+from recommender.text import normal
+from recommender.vectors import Edition, Matrix
+from recommender.weights import Weights
+
+_END = -2  # closes a segment: no pair of neighbours reaches over it
+
+
+class _Lexicon(dict[str, int]):
+    """Ids of written forms; a word that the fitting lacks gets a number of its own beyond the fitting's."""
+
+    def __init__(self, words: dict[str, int]) -> None:
+        super().__init__()
+        self.words = words
+        self.new: dict[str, int] = {}
+
+    def __missing__(self, form: str) -> int:
+        word = normal(form)
+        number = STOP if not word else self.id_of(word)
+        if number is None:
+            number = self.new[word] = len(self.words) + len(self.new)
+        self[form] = number
+        return number
+
+    def id_of(self, word: str) -> int | None:
+        """The number of a word in its normal form; None for one that was never met."""
+        found = self.words.get(word)
+        return self.new.get(word) if found is None else found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ready:
+    """Papers as vectors ``X`` (n × size) of ``edition``, which has a column for every name in them.
+
+    ``text`` are their words in a row, as numbers of ``lexicon``, each segment closed by an end mark; the
+    words of paper i begin at ``starts[i]``. ``likeness`` tells which papers say the same, ``dates`` are their
+    announcement days in order.
+    """
+
+    papers: Sequence[Paper]
+    edition: Edition
+    X: Matrix
+    text: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    lexicon: _Lexicon
+    likeness: Likeness
+    dates: tuple[date, ...]
+
+    @classmethod
+    def of(cls, fitted: Edition, papers: Sequence[Paper]) -> Ready:
+        """Read the papers: some seconds for ten thousand."""
+        edition = fitted.extended(papers)
+        X = edition.transform(papers)
+        lexicon = _Lexicon(fitted.fitting.words)
+        reading = read(papers, lexicon.__getitem__, 1.0)
+        lexicon.clear()  # only the words count from here on, not how they were written
+        heard = reading.ids != STOP
+        ids, segment, paper = reading.ids[heard], reading.segment[heard], reading.paper[heard]
+        ends = np.flatnonzero(np.diff(segment)) + 1
+        text = np.insert(ids, ends, _END)
+        owner = np.insert(paper, ends, paper[ends])
+        starts = np.searchsorted(owner, np.arange(len(papers)))
+        dates = sorted({p.announced for p in papers if p.announced})
+        likeness = Likeness(papers, X[:, edition.text_columns])
+        return cls(papers, edition, X, text, starts, lexicon, likeness, tuple(dates))
+
+    def to(self, interests: Sequence[Interests]) -> View:
+        """The papers with a column for every term and name that these interests state.
+
+        Only papers that hold a term without a column yet are read again.
+        """
+        wide = self.edition.extended((), interests)
+        if wide is self.edition:
+            return View(self, wide, self.X, None)
+        size = self.edition.size
+        X = _widened(self.X, wide.size)
+        new = [feature for feature in wide.extension[len(self.edition.extension) :] if feature.kind == "term"]
+        holders = sorted({row for feature in new for row in self._holders(feature)})
+        if not holders:
+            return View(self, wide, X, None)
+        found = sparse.coo_matrix(wide.transform([self.papers[row] for row in holders]))
+        added = found.col >= size
+        rows = np.array(holders)[found.row[added]]
+        places = (rows, found.col[added])
+        more = sparse.csr_matrix((found.data[added], places), shape=X.shape, dtype=np.float32)
+        return View(self, wide, X, more)
+
+    def _holders(self, feature: Feature) -> NDArray[np.int64]:
+        """The rows of the papers that hold a term of one or two words."""
+        numbers = [self.lexicon.id_of(word) for word in feature.name.split()]
+        if not numbers or None in numbers:
+            return np.empty(0, np.int64)
+        hit = self.text == numbers[0]
+        for at, number in enumerate(numbers[1:], start=1):
+            hit[:-at] &= self.text[at:] == number
+            hit[-at:] = False
+        return np.unique(np.searchsorted(self.starts, np.flatnonzero(hit), side="right") - 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """The papers of ``ready`` on ``edition``, an extension that some interests need.
+
+    ``more`` holds the values of the columns that were added (n × size, None where all are zero), ``X`` those
+    of the others.
+    """
+
+    ready: Ready
+    edition: Edition
+    X: Matrix
+    more: Matrix | None
+
+    def scores(self, weights: Weights) -> NDArray[np.float64]:
+        """The score of each paper; the weights must be on ``edition``."""
+        if not self.X.shape[0]:
+            return np.empty(0)
+        found = weights.row_scores(self.X)
+        if self.more is not None:
+            found = found + weights.row_scores(self.more)
+        return np.asarray(found.max(axis=1))
+
+    def row(self, at: int) -> Matrix:
+        """The vector of one paper (1 × size)."""
+        whole = self.X[at]
+        return whole if self.more is None else sparse.csr_matrix(whole + self.more[at])
+
+
+def _widened(X: Matrix, size: int) -> Matrix:
+    """The same rows with empty columns behind them; the values are shared, not copied."""
+    return sparse.csr_matrix((X.data, X.indices, X.indptr), shape=(X.shape[0], size), copy=False)
