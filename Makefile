@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-parts check format bench lock clean
+.PHONY: help run test test-parts check format bench pictures lock clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ format: .venv/dev.done  ## Put the code into the house's format
 
 bench: .venv/dev.done  ## Measure, each figure beside a reference in the same run
 	$(BIN)/python -m benchmarks
+
+pictures: .venv/dev.done  ## Make the README's pictures anew (needs chromium, newsboat and tmux)
+	$(BIN)/python docs/pictures.py
 
 lock:  ## Write the hashed requirements anew (needs uv)
 	$(UV) pip compile -q --universal --generate-hashes --no-header --no-emit-index-url pyproject.toml --group build -o requirements.txt

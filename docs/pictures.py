@@ -1,0 +1,156 @@
+"""Makes the README's pictures anew: the samples, served on this machine, as Chromium and newsboat show them.
+
+    make pictures
+
+needs Debian's chromium, newsboat and tmux. Nothing is asked of any other host.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+from rich.console import Console
+from rich.terminal_theme import DIMMED_MONOKAI
+from rich.text import Text
+
+FOLDER = Path(__file__).with_name("pictures")
+ROOT = Path(__file__).parent.parent
+CHROMIUM = "/usr/bin/chromium"
+QUIET = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+STATEMENT = "Speculative decoding and KV cache for LLM inference, not vision"
+_TERMINAL = """<!doctype html><meta charset="utf-8"><style>
+body{{margin:0;background:{background};color:{foreground}}}
+pre{{margin:0;padding:14px 18px;font:14px/1.35 "DejaVu Sans Mono",monospace}}</style><pre>{code}</pre>"""
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The whole service with the samples, its state in ``folder``; gives its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    environ = {
+        **os.environ, "PAPERWATCH_DATA": str(folder), "PAPERWATCH_PORT": str(port),
+        "PAPERWATCH_BASE_URL": address, "PAPERWATCH_TICK_SECONDS": "1", "PYTHONPATH": str(ROOT),
+    }  # fmt: skip
+    service = subprocess.Popen([sys.executable, "-m", "app.cli", "run", "--samples"], env=environ, cwd=ROOT)
+    try:
+        _wait(f"{address}/readyz")
+        yield address
+    finally:
+        service.terminate()
+        service.wait(timeout=60)
+
+
+def _wait(address: str) -> None:
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(address, timeout=2):  # noqa: S310  # our own loopback address
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise SystemExit(f"{address} did not answer within a minute")
+
+
+def pages(browser: Browser, address: str) -> str:
+    """Take the pages and the mail; gives the address of the demo profile's feed."""
+    page = browser.new_page(viewport={"width": 1200, "height": 860})
+    page.goto(f"{address}/?statement={STATEMENT.replace(' ', '+')}")
+    page.locator("#preview article").first.wait_for()
+    keep(page, "subscribe")
+    mail = _first_mail(page, address)
+    page.goto(mail)
+    keep(page, "mail")
+    phone = browser.new_page(viewport={"width": 390, "height": 860}, color_scheme="dark")
+    phone.goto(mail)
+    keep(phone, "mail-phone")
+    page.get_by_role("link", name="Preferences").first.click()
+    page.locator("article.paper").first.wait_for()
+    keep(page, "my-papers")
+    return page.locator("input[value*='/feeds/']").first.input_value()
+
+
+def _first_mail(page: Page, address: str) -> str:
+    """The address of the demo profile's first digest, once the scheduler has sent it."""
+    for _ in range(60):
+        page.goto(f"{address}/outbox")
+        letters = page.locator("ol.letters a")
+        if letters.count():
+            return f"{address}{letters.first.get_attribute('href')}/html"
+        time.sleep(1)
+    raise SystemExit("no mail came to the outbox within a minute")
+
+
+def keep(page: Page, name: str) -> None:
+    """Write what the page shows as a small picture."""
+    path = FOLDER / f"{name}.png"
+    page.screenshot(path=path)
+    # 64 colours are enough for text on a plain ground, and a third of the bytes.
+    Image.open(path).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def feed_reader(browser: Browser, feed: str, folder: Path) -> None:
+    """Take the feed as newsboat, a reader for the terminal, shows its list and its first entry."""
+    (folder / "urls").write_text(f"{feed}\n", encoding="utf-8")
+    plain = ["background", "listnormal", "listnormal_unread", "article"]
+    config = ["auto-reload no", "text-width 96", *(f"color {part} default default" for part in plain)]
+    (folder / "config").write_text("\n".join(config), encoding="utf-8")
+    files = ["-u", folder / "urls", "-C", folder / "config", "-c", folder / "cache.db"]
+    subprocess.run(["newsboat", *files, "-x", "reload"], check=True, capture_output=True)
+    tmux = ["tmux", "-L", folder.name]
+    reader = " ".join(str(part) for part in ["newsboat", *files])
+    subprocess.run(
+        [*tmux, "new-session", "-d", "-x", "104", "-y", "34", reader], check=True,
+        env={**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"},
+    )  # fmt: skip
+    try:
+        for keys, name in (("Enter", "feed-list"), ("Enter", "feed-entry")):
+            time.sleep(1)
+            subprocess.run([*tmux, "send-keys", keys], check=True)
+            time.sleep(1)
+            shown = subprocess.run(
+                [*tmux, "capture-pane", "-e", "-p"], check=True, capture_output=True, text=True
+            )
+            _keep_terminal(browser, shown.stdout, name)
+    finally:
+        subprocess.run([*tmux, "kill-session"], check=False)
+
+
+def _keep_terminal(browser: Browser, shown: str, name: str) -> None:
+    console = Console(record=True, width=104, file=StringIO(), color_system="truecolor")
+    console.print(Text.from_ansi(shown))
+    page = browser.new_page(viewport={"width": 930, "height": 660})
+    page.set_content(console.export_html(theme=DIMMED_MONOKAI, inline_styles=True, code_format=_TERMINAL))
+    keep(page, name)
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as made,
+        served(Path(made) / "var") as address,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        feed_reader(browser, pages(browser, address), Path(made))
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
