@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands import benching, outbox, profiles, sources
+from app.commands import benching, database, outbox, profiles, sources
 
 app = typer.Typer(
     name="paperwatch",
@@ -20,6 +20,7 @@ app.add_typer(profiles.app, name="profile")
 app.add_typer(sources.app, name="sources")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(benching.app, name="bench")
+app.add_typer(database.app, name="db")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 Profile = Annotated[str, typer.Option(metavar="PROFILE", help="Number, name, or address/name.")]
@@ -154,6 +155,27 @@ def doctor(json: Json = False) -> None:
     from app.commands.doctor import doctor as run
 
     raise typer.Exit(run(as_json=json))
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The archive to write: .tar, or .tar.gz.")],
+) -> None:
+    """Write everything worth keeping into one archive, while the service goes on."""
+    from app.commands.backup import backup as run
+
+    run(file)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An archive that `backup` wrote.")],
+    replace: Annotated[bool, typer.Option(help="Delete what is there first.")] = False,
+) -> None:
+    """Put a backup back, into an empty database of either kind."""
+    from app.commands.backup import restore as run
+
+    run(file, replace=replace)
 
 
 @app.command()

@@ -32,6 +32,7 @@ def explained() -> Iterator[None]:
             "SettingsError",
             "UnknownProfileError",
             "SourceError",
+            "CopyError",
             "OperationalError",
         }:
             raise

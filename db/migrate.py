@@ -23,14 +23,15 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
-def upgrade(database: Database) -> None:
-    """Run every migration that this database lacks, in one transaction, by one process at a time."""
+def upgrade(database: Database, to: str = "head") -> None:
+    """Run every migration that this database lacks, or those up to a revision, in one transaction, by one
+    process at a time."""
     with database.writing() as session:
         connection = session.connection()
         if not database.is_sqlite:
             # Two replicas that start together must not both migrate.
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7202611)")
-        command.upgrade(_config(connection), "head")
+        command.upgrade(_config(connection), to)
 
 
 def current(database: Database) -> str | None:
@@ -42,6 +43,27 @@ def current(database: Database) -> str | None:
 def newest() -> str | None:
     """The revision that this version of Paperwatch wants."""
     return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def known() -> set[str]:
+    """Every revision that this version can go forward from."""
+    return {each.revision for each in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
+def faults(database: Database) -> list[str]:
+    """What is wrong with the database itself, in words; it is looked at and not changed."""
+    revision = current(database)
+    if revision != newest():
+        return [f"the schema is at revision {revision or 'none'}, this version wants {newest()}"]
+    found = [f"the schema differs from the tables: {each}" for each in differences(database)]
+    if database.is_sqlite:
+        with database.reading() as session:
+            connection = session.connection()
+            told = [row[0] for row in connection.exec_driver_sql("PRAGMA integrity_check")]
+            found += [f"SQLite says: {line}" for line in told if line != "ok"]
+            dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+            found += [f"row {row[1]} of {row[0]} refers to a {row[2]} that is not there" for row in dangling]
+    return found
 
 
 def differences(database: Database) -> list[Any]:

@@ -9,9 +9,10 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import DeclarativeBase, Session
 
-__all__ = ["Database", "Session", "insert_or", "rows_changed"]
+__all__ = ["Database", "Session", "address_fault", "insert_or", "rows_changed"]
 
 _WRITE = "paperwatch_write"
 
@@ -52,6 +53,19 @@ class Database:
     def dispose(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def address_fault(url: str) -> str:
+    """What is wrong with a database's address, in words; empty for a good one."""
+    try:
+        name = make_url(url).drivername
+    except ArgumentError:
+        return f"{url!r} is no database address: it looks like sqlite:///PATH or postgresql+psycopg://…"
+    if name not in {"sqlite", "postgresql+psycopg"}:
+        return (
+            f"{name!r} is no database that Paperwatch runs on: use sqlite:///PATH or postgresql+psycopg://…"
+        )
+    return ""
 
 
 def _prepare_sqlite(engine: Engine) -> None:

@@ -1,0 +1,161 @@
+"""A database copied into another of either kind holds the same rows, and goes on from there."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import MetaData
+
+from db import backup, copying, migrate, subscriber_store
+from db.copying import CopyError
+from db.session import Database
+from tests.conftest import NOW, _create
+from tests.full_database import ROWS, everything, fill
+
+Maker = Callable[..., Database]
+KINDS = pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+
+
+@pytest.fixture
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Maker]:
+    """Makes further empty databases of a kind."""
+    made: list[Database] = []
+
+    def one(kind: str, revision: str = "head") -> Database:
+        if kind == "postgresql":
+            address = request.getfixturevalue("postgres")
+            name = f"t{uuid.uuid4().hex[:16]}"
+            _create(address, name, "template1")
+            made.append(Database(address.format(name=name)))
+        else:
+            made.append(Database(f"sqlite:///{tmp_path / uuid.uuid4().hex}.db"))
+        migrate.upgrade(made[-1], revision)
+        return made[-1]
+
+    yield one
+    for each in made:
+        each.dispose()
+
+
+def _all(database: Database) -> dict[str, list[dict[str, Any]]]:
+    with database.reading() as session:
+        found = everything(session)
+    for paper in found["paper"]:
+        del paper["indexed_at"]  # the search of the copy is made anew
+    return found
+
+
+def _filled(database: Database) -> Database:
+    with database.writing() as session:
+        fill(session)
+    if not database.is_sqlite:
+        with database.writing() as session:
+            copying._count_on(session)
+    return database
+
+
+@KINDS
+def test_every_row_of_every_table_arrives_as_it_was(database: Database, make: Maker, kind: str) -> None:
+    old, new = _filled(database), make(kind)
+    done = copying.copy(old, new)
+    assert set(done.values()) == {ROWS}
+    assert _all(new) == _all(old)
+
+
+@KINDS
+def test_new_rows_of_the_copy_do_not_collide(database: Database, make: Maker, kind: str) -> None:
+    new = make(kind)
+    copying.copy(_filled(database), new)
+    with new.writing() as session:
+        person = subscriber_store.add_subscriber(session, "new@example.org", "confirmed", NOW, "")
+    assert person.id == ROWS + 1
+
+
+def test_a_target_with_rows_is_refused_and_stays_as_it_was(database: Database, make: Maker) -> None:
+    other = make("sqlite")
+    with other.writing() as session:
+        subscriber_store.add_subscriber(session, "here@example.org", "confirmed", NOW, "")
+    before = _all(other)
+    with pytest.raises(CopyError, match="subscriber has rows; choose an empty"):
+        copying.copy(_filled(database), other)
+    assert _all(other) == before
+    copying.copy(database, other, replace=True)
+    assert _all(other) == _all(database)
+
+
+def test_a_database_of_another_revision_is_refused(database: Database, tmp_path: Path) -> None:
+    empty = Database(f"sqlite:///{tmp_path / 'empty.db'}")
+    with pytest.raises(CopyError, match=r"source is at revision None.*db upgrade"):
+        copying.copy(empty, database)
+    empty.dispose()
+
+
+def test_what_is_written_during_a_copy_is_in_it_whole_or_not_at_all(database: Database, make: Maker) -> None:
+    _filled(database)
+    added = False
+
+    def meanwhile(table: str, _rows: int) -> None:
+        nonlocal added
+        if not added:
+            added = True
+            with database.writing() as session:
+                person = subscriber_store.add_subscriber(session, "late@example.org", "confirmed", NOW, "")
+                assert person.id == ROWS + 1
+
+    before = _all(database)
+    new = make("sqlite")
+    copying.copy(database, new, told=meanwhile)
+    assert added
+    assert _all(new) == before != _all(database)
+
+
+def test_a_backup_file_is_one_moment_and_restores_into_the_same(
+    database: Database, make: Maker, tmp_path: Path
+) -> None:
+    _filled(database)
+    path = tmp_path / "held.db"
+    with database.reading() as busy:
+        everything(busy)  # a reader at work holds up nothing
+        backup.to_file(database, path)
+    before = _all(database)
+    with database.writing() as session:
+        subscriber_store.add_subscriber(session, "later@example.org", "confirmed", NOW, "")
+    backup.from_file(path, database, replace=True)
+    assert _all(database) == before
+    with pytest.raises(CopyError, match="not empty"):
+        backup.from_file(path, database, replace=False)
+
+
+@KINDS
+def test_an_installation_of_the_first_schema_is_upgraded_with_all_that_is_in_it(
+    make: Maker, kind: str
+) -> None:
+    database = make(kind, "0001")
+    first = MetaData()
+    first.reflect(database.engine)
+    first.remove(first.tables["alembic_version"])
+    assert len(first.tables) > 15
+    with database.writing() as session:
+        fill(session, first)
+    with database.reading() as session:
+        before = everything(session, first)
+    migrate.upgrade(database)
+    assert migrate.faults(database) == []
+    with database.reading() as session:
+        assert everything(session, first) == before
+
+
+def test_faults_are_told_and_mended_by_nothing(make: Maker) -> None:
+    old = make("sqlite", "0001")
+    assert migrate.faults(old) == [f"the schema is at revision 0001, this version wants {migrate.newest()}"]
+    new = make("sqlite")
+    assert migrate.faults(new) == []
+    with new.engine.connect() as connection:
+        connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        connection.exec_driver_sql("INSERT INTO alias (key, paper_id) VALUES ('doi:10.1/x', 99)")
+    assert migrate.faults(new) == ["row 1 of alias refers to a paper that is not there"]
