@@ -27,9 +27,11 @@ _ITEMS = 50
 def _serve(pipe: Connection, folder: str) -> None:
     """Serve a feed of 50 items at its own address and its bytes at /bare, until the process is ended."""
     import uvicorn
+    from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import Route
+    from starlette.types import Receive, Scope, Send
 
     from app.settings import Settings
     from app.web.server import create_app
@@ -53,9 +55,16 @@ def _serve(pipe: Connection, folder: str) -> None:
     async def bare(_request: Request) -> Response:
         return Response(held["bytes"], media_type="application/rss+xml")
 
-    app.router.routes.insert(0, Route("/bare", bare))
+    async def bare_304(_request: Request) -> Response:
+        return Response(status_code=304, headers={"etag": '"a-tag"'})
+
+    plain = Starlette(routes=[Route("/bare", bare), Route("/bare-304", bare_304)])
+
+    async def both(scope: Scope, receive: Receive, send: Send) -> None:
+        await (plain if scope["path"].startswith("/bare") else app)(scope, receive, send)
+
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        config = uvicorn.Config(app, log_level="error", access_log=False, lifespan="off", ws="none")
+        config = uvicorn.Config(both, log_level="error", access_log=False, lifespan="off", ws="none")
         pipe.send((listening.getsockname()[1], f"/feeds/{profile.feed_token}.rss"))
         held["bytes"] = b""
 

@@ -87,9 +87,14 @@ def matched_profiles(session: Session, batch_id: int, profile_ids: Iterable[int]
     return set(session.scalars(query))
 
 
-def matches_of(session: Session, profile_id: int, *, at_most: int = 60) -> list[Match]:
-    """A profile's latest matches, newest first."""
+def matches_of(
+    session: Session, profile_id: int, *, at_most: int = 60, between: tuple[int, int] | None = None
+) -> list[Match]:
+    """A profile's latest matches, newest first; with ``between`` only those of the batches from one number
+    to the other."""
     query = select(MatchRow).where(MatchRow.profile_id == profile_id).order_by(MatchRow.batch_id.desc())
+    if between is not None:
+        query = query.where(MatchRow.batch_id.between(*between))
     return [_match(row) for row in session.scalars(query.limit(at_most))]
 
 

@@ -80,7 +80,7 @@ def change_profile(session: Session, profile: Profile, now: datetime) -> None:
         .values(
             name=profile.name, interests=_interests_out(profile.interests), per_day=profile.per_day,
             delivery=delivery_out(profile.delivery), feed_token=profile.feed_token,
-            revision=ProfileRow.revision + 1,
+            revision=ProfileRow.revision + 1, changed_at=now,
             next_digest_at=case(
                 (ProfileRow.next_digest_at <= now, ProfileRow.next_digest_at),
                 else_=literal(profile.delivery.next_slot(now), Moment()),
@@ -220,9 +220,8 @@ def add_feedback(
     session.execute(
         insert(FeedbackRow).values(profile_id=profile_id, paper_id=paper, opinion=opinion, at=now, via=via)
     )
-    session.execute(
-        update(ProfileRow).where(ProfileRow.id == profile_id).values(revision=ProfileRow.revision + 1)
-    )
+    risen = {"revision": ProfileRow.revision + 1, "changed_at": now}
+    session.execute(update(ProfileRow).where(ProfileRow.id == profile_id).values(risen))
 
 
 def feedback(session: Session, profile_ids: Iterable[int]) -> dict[int, list[Feedback]]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from db import alert_store, paper_store
-from db.records import Stored
+from db import alert_store, paper_store, subscriber_store
+from db.records import Match, Stored
+from db.session import Session
 from jobs.alerts.digest import Item
 from jobs.match import recent_scores
 from jobs.reasons import Reasons
 from jobs.service import Service
+from profiles.feedback import current
 from profiles.profile import Profile
 
 
@@ -25,18 +28,42 @@ class Entry:
 def latest(service: Service, profile: Profile, now: datetime, at_most: int = 50) -> list[Entry]:
     """The papers that the profile was given, the newest batch first and the best first within it."""
     with service.database.reading() as session:
-        picks = [
-            (pick, match.made_at)
-            for match in alert_store.matches_of(session, profile.id)
-            for pick in sorted(match.chosen, key=lambda p: (-p.score, p.paper))
-        ][:at_most]
-        numbers = {n for pick, _ in picks for n in (pick.paper, *pick.similar)}
-        papers = paper_store.by_numbers(session, numbers, with_sources=True)
-        picks = [(p, at) for p, at in picks if p.paper in papers and not papers[p.paper].paper.withdrawn]
-        if not picks:
-            return []
-        items = Reasons(service, session, profile, now).items([p for p, _ in picks], papers)
+        matches = alert_store.matches_of(session, profile.id)
+        return of_matches(service, session, profile, matches, now, at_most)
+
+
+def of_matches(
+    service: Service, session: Session, profile: Profile, matches: Sequence[Match], now: datetime,
+    at_most: int,
+) -> list[Entry]:  # fmt: skip
+    """The first papers that these matches of the profile chose, best first within each, with reasons."""
+    picks = [
+        (pick, match.made_at)
+        for match in matches
+        for pick in sorted(match.chosen, key=lambda p: (-p.score, p.paper))
+    ][:at_most]
+    numbers = {n for pick, _ in picks for n in (pick.paper, *pick.similar)}
+    papers = paper_store.by_numbers(session, numbers, with_sources=True)
+    picks = [(p, at) for p, at in picks if p.paper in papers and not papers[p.paper].paper.withdrawn]
+    if not picks:
+        return []
+    items = Reasons(service, session, profile, now).items([p for p, _ in picks], papers)
     return [Entry(item, at) for item, (_, at) in zip(items, picks, strict=True)]
+
+
+def saved(service: Service, session: Session, profile: Profile, now: datetime, at_most: int) -> list[Entry]:
+    """The papers that the profile's reader saved last, the latest first, with reasons."""
+    events = subscriber_store.feedback(session, [profile.id]).get(profile.id, [])
+    kept = {key: event.at for key, event in current(events).items() if event.opinion == "save"}
+    papers = paper_store.by_keys(session, kept, with_sources=True)
+    newest = sorted((key for key in kept if key in papers), key=lambda key: (kept[key], key), reverse=True)[
+        :at_most
+    ]
+    if not newest:
+        return []
+    recent = recent_scores(alert_store.matches_of(session, profile.id))
+    reasons = Reasons(service, session, profile, now)
+    return [Entry(reasons.item(papers[key].paper, recent.scores), kept[key]) for key in newest]
 
 
 def paper(service: Service, key: str) -> Stored | None:

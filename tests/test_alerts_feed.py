@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from io import BytesIO
+from pathlib import Path
+from typing import Any
 
 import feedparser
 import pytest
@@ -43,10 +46,16 @@ ENTRY = Entry(ITEM, AT)
 FORMS = ("rss", "atom", "json")
 
 
+GRAMMAR = etree.RelaxNG(etree.parse(Path(__file__).parent / "data" / "feeds" / "atom.rng"))
+
+
 def read(form: str, channel: Channel, *entries: Entry, links: Links = LINKS) -> feedparser.FeedParserDict:
-    """The feed as feedparser reads it, which must find nothing to complain about."""
+    """The feed as feedparser reads it, which must find nothing to complain about, nor may Atom's grammar."""
+    raw = feed.render(form, channel, entries, links)
+    if form == "atom":
+        GRAMMAR.assertValid(etree.fromstring(raw))
     found = feedparser.parse(
-        BytesIO(feed.render(form, channel, entries, links)),
+        BytesIO(raw),
         response_headers={"content-type": feed.CONTENT_TYPES[form]},
         sanitize_html=False,
         resolve_relative_uris=False,
@@ -74,8 +83,7 @@ def test_a_reader_finds_everything_where_it_looks_for_it(form: str) -> None:
 
 
 def test_json_feed_has_what_version_1_1_asks_for() -> None:
-    found = json.loads(feed.json_feed(CHANNEL, [ENTRY], LINKS))
-    assert found["version"] == "https://jsonfeed.org/version/1.1"
+    found = assert_json_feed(feed.json_feed(CHANNEL, [ENTRY], LINKS))
     assert found["title"] == "Caching & <friends>"
     assert found["feed_url"] == CHANNEL.self_url
     (item,) = found["items"]
@@ -98,9 +106,9 @@ def test_an_item_says_why_and_can_be_rated(form: str) -> None:
         else read(form, CHANNEL, ENTRY).entries[0]
     )
     body = body if form == "json" else body.content[0].value
-    assert "+1.500</td><td>cache &amp; &lt;eviction&gt;</td><td>term, Pantry" in body
-    assert "-0.250</td><td>Rosa Lind" in body
-    assert "+1.250</td><td>score" in body
+    assert "<li>+1.500 cache &amp; &lt;eviction&gt; (term, from “Pantry”)" in body
+    assert "<li>-0.250 Rosa Lind (author)" in body
+    assert "<li>+1.250 in all" in body
     assert '<a href="https://doi.org/10.1/x">Pantry</a>' in body
     assert "outside your usual range" in body
 
@@ -151,6 +159,44 @@ def test_older_items_are_on_further_pages() -> None:
     assert json.loads(feed.json_feed(paged, [], LINKS))["next_url"] == "https://p.example/f?page=3"
 
 
+@pytest.mark.parametrize("form", ["rss", "atom"])
+def test_an_archive_page_says_so_and_names_its_neighbours_in_both_ways(form: str) -> None:
+    page = replace(
+        CHANNEL, next_url="https://p.example/1-3", previous_url="https://p.example/7-9",
+        current_url="https://p.example/f",
+    )  # fmt: skip
+    found = read(form, page, ENTRY).feed
+    assert found.fh_archive == ""
+    links = {
+        link["rel"]: link["href"].rpartition("/")[2] for link in found.links if link["rel"] != "alternate"
+    }
+    assert links == {
+        "self": "t0k.rss", "current": "f", "next": "1-3", "prev-archive": "1-3", "previous": "7-9",
+        "next-archive": "7-9",
+    }  # fmt: skip
+
+
+def assert_json_feed(raw: bytes) -> dict[str, Any]:
+    """The feed, if it keeps the rules of JSON Feed 1.1."""
+    found: dict[str, Any] = json.loads(raw)
+    assert found["version"] == "https://jsonfeed.org/version/1.1"
+    assert found["title"]
+    top = {"version", "title", "home_page_url", "feed_url", "description", "next_url", "items"}
+    assert set(found) <= top, "anything else would begin with an underscore"
+    ids = [item["id"] for item in found["items"]]
+    assert all(isinstance(one, str) and one for one in ids) and len(set(ids)) == len(ids)
+    for item in found["items"]:
+        assert item.get("content_html") or item.get("content_text")
+        for moment in ("date_published", "date_modified"):
+            assert datetime.fromisoformat(item[moment]).tzinfo
+        assert all(author.get("name") for author in item["authors"])
+        assert all(isinstance(tag, str) and tag for tag in item["tags"])
+        for own in (name for name in item if name.startswith("_")):
+            assert item[own]["about"].startswith("https://"), "an extension tells where it is described"
+        assert not {"author", "content"} & set(item), "what version 1.1 no longer has"
+    return found
+
+
 def test_an_empty_feed_is_a_feed() -> None:
     assert read("rss", CHANNEL).entries == []
     assert read("atom", CHANNEL).entries == []
@@ -192,7 +238,7 @@ def test_a_title_with_markup_survives_every_feed(
         where = {"rss": "channel/item/title", "atom": f"{{{feed.ATOM}}}entry/{{{feed.ATOM}}}title"}[form]
         assert root.findtext(where) == readable(paper.title)
         assert read(form, channel, entry).entries[0].id == feed.entry_iri(channel, paper)
-    (item,) = json.loads(feed.json_feed(channel, [entry], LINKS))["items"]
+    (item,) = assert_json_feed(feed.json_feed(channel, [entry], LINKS))["items"]
     assert item["title"] == readable(paper.title)
     assert item["title"].startswith(mark)
 
@@ -201,8 +247,8 @@ def test_many_small_parts_are_one_line_and_still_add_up_to_the_score() -> None:
     parts = tuple(Contribution("term", f"word {n}", 1 / (n + 2)) for n in range(40))
     item = Item(PAPER, sum(p.value for p in parts), "good", "words", parts)
     (entry,) = read("atom", CHANNEL, Entry(item, AT)).entries
-    table = etree.HTML(entry.content[0].value).find(".//table")
-    values = [float(row[0].text or "") for row in table.iter("tr")]
-    assert len(values) == 14
-    assert "28 smaller parts" in entry.content[0].value
+    rows = [row.text or "" for row in etree.HTML(entry.content[0].value).iter("li")]
+    values = [float(row.partition(" ")[0]) for row in rows]
+    assert len(values) == 10
+    assert "32 smaller parts" in rows[8]
     assert sum(values[:-1]) == pytest.approx(values[-1], abs=0.01)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -14,13 +19,19 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.settings import Settings
-from app.web.feeds import Rendered, Shelf, State
+from app.web.feed_maker import FeedMaker
+from app.web.feed_shelf import Pile
 from app.web.server import create_app
-from jobs import reading, subscribe
+from db import alert_store, subscriber_store
+from db.tables import BatchRow
+from jobs import feeds, reading, subscribe
+from jobs.feeds import Asked
 from jobs.service import Service
+from profiles.feedback import Opinion
 from profiles.profile import Profile
 from profiles.request import request
-from tests.conftest import NOW
+from recommender.paper import abs_url
+from tests.conftest import NOW, ROOT
 
 BASE = "http://papers.example.org"
 
@@ -75,11 +86,12 @@ def test_every_form_holds_the_papers_of_the_profile(
 def test_etag_and_last_modified_each_alone_give_304(reader: TestClient, rss: str) -> None:
     first = reader.get(rss)
     tag, modified = first.headers["etag"], first.headers["last-modified"]
-    assert tag.startswith('"') and tag.endswith('"')
-    assert first.headers["cache-control"].startswith("private")
+    assert tag.startswith('W/"') and tag.endswith('"')
+    assert first.headers["cache-control"] == "private, no-cache"
     for headers in (
         {"if-none-match": tag},
-        {"if-none-match": f'"other", W/{tag}'},
+        {"if-none-match": f'"other", {tag}'},
+        {"if-none-match": tag.removeprefix("W/")},
         {"if-none-match": "*"},
         {"if-modified-since": modified},
     ):
@@ -104,41 +116,179 @@ def test_a_head_request_has_the_headers_and_no_body(reader: TestClient, rss: str
         assert head.headers[name] == whole.headers[name]
 
 
-def test_a_compressed_feed_is_the_same_feed_under_its_own_tag(reader: TestClient, rss: str) -> None:
+def test_a_compressed_feed_is_the_same_feed(reader: TestClient, rss: str) -> None:
     plain = reader.get(rss)
-    with reader.stream("GET", rss, headers={"accept-encoding": "gzip"}) as packed:
-        body = b"".join(packed.iter_raw())
-    assert packed.headers["content-encoding"] == "gzip" and gzip.decompress(body) == plain.content
-    assert packed.headers["etag"] != plain.headers["etag"]
-    assert "Accept-Encoding" in packed.headers["vary"] and "Accept-Encoding" in plain.headers["vary"]
-    again = {"if-none-match": packed.headers["etag"], "accept-encoding": "gzip"}
-    assert reader.get(rss, headers=again).status_code == 304
+    for accepted in ("gzip", "br;q=1.0, gzip;q=0.5", "gzip, deflate"):
+        with reader.stream("GET", rss, headers={"accept-encoding": accepted}) as packed:
+            body = b"".join(packed.iter_raw())
+        assert packed.headers["content-encoding"] == "gzip" and gzip.decompress(body) == plain.content
+        assert packed.headers["etag"] == plain.headers["etag"], "a weak tag is the same for each encoding"
+    assert packed.headers["vary"] == plain.headers["vary"] == "accept-encoding"
+    for accepted in ("identity", "gzip;q=0", "br, gzip; q=0.0"):
+        assert "content-encoding" not in reader.get(rss, headers={"accept-encoding": accepted}).headers
+
+
+def rendered(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
+    """Which feeds were rendered, as they are."""
+    asked: list[Asked] = []
+    render = feeds.rendered
+
+    def noted(service: Service, one: Asked, updated: datetime, now: datetime) -> bytes | None:
+        asked.append(one)
+        return render(service, one, updated, now)
+
+    monkeypatch.setattr(feeds, "rendered", noted)
+    return asked
 
 
 def test_a_feed_is_rendered_once_per_change(
     reader: TestClient, ingested: Service, profile: Profile, rss: str, clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    ranked = []
-    latest = reading.latest
-
-    def noted(service: Service, of: Profile, now: datetime, at_most: int = 50) -> list[reading.Entry]:
-        ranked.append(of)
-        return latest(service, of, now, at_most)
-
-    monkeypatch.setattr(reading, "latest", noted)
+    made = rendered(monkeypatch)
     first = reader.get(rss)
     clock.now += timedelta(hours=1)
-    assert reader.get(rss).content == first.content and len(ranked) == 1
+    assert reader.get(rss).content == first.content and len(made) == 1
 
-    paper = latest(ingested, profile, NOW)[0].item.paper
-    with ingested.database.writing() as session:
-        subscribe.rate(session, profile.id, paper.id, "like", clock.now, "feed")
+    rate(ingested, profile, "like", clock.now)
     changed = reader.get(rss, headers={"if-modified-since": first.headers["last-modified"]})
-    assert changed.status_code == 200 and len(ranked) == 2
+    assert changed.status_code == 200 and len(made) == 2
     assert changed.headers["etag"] != first.headers["etag"]
+    assert changed.headers["last-modified"] == format_datetime(clock.now, usegmt=True)
     old, new = feedparser.parse(first.content), feedparser.parse(changed.content)
     assert {e.id for e in old.entries} == {e.id for e in new.entries}, "a rating makes nothing unread"
+
+    rate(ingested, profile, "dislike", clock.now)
+    again = reader.get(rss, headers={"if-modified-since": changed.headers["last-modified"]})
+    assert again.status_code == 200, "two changes within a second have two dates"
+
+
+def test_after_a_restart_nothing_is_rendered_for_readers_who_have_it(
+    reader: TestClient, ingested: Service, rss: str, clock: Clock, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    first = reader.get(rss).headers
+    made = rendered(monkeypatch)
+    settings = Settings(data=tmp_path / "var", base_url=BASE)
+    with TestClient(create_app(ingested, settings, clock), base_url=BASE) as anew:
+        for known in ({"if-none-match": first["etag"]}, {"if-modified-since": first["last-modified"]}):
+            assert anew.get(rss, headers=known).status_code == 304
+    assert made == []
+
+
+def test_a_renewed_or_deleted_feed_stops_at_once(
+    reader: TestClient, ingested: Service, profile: Profile, rss: str
+) -> None:
+    assert reader.get(rss).status_code == 200
+    with ingested.database.writing() as session:
+        subscriber_store.change_profile(session, replace(profile, feed_token="a-new-token-of-the-feed"), NOW)
+    assert reader.get(rss).status_code == 404
+    assert reader.get("/feeds/a-new-token-of-the-feed.rss").status_code == 200
+    with ingested.database.writing() as session:
+        subscriber_store.delete_profile(session, profile.id)
+    assert reader.get("/feeds/a-new-token-of-the-feed.rss").status_code == 404
+
+
+def test_only_reading_is_allowed(reader: TestClient, rss: str) -> None:
+    answer = reader.post(rss)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+
+
+def rate(service: Service, profile: Profile, opinion: Opinion, now: datetime) -> str:
+    """The profile's reader says this of their first paper; which one that is."""
+    key = reading.latest(service, profile, NOW)[0].item.paper.id
+    with service.database.writing() as session:
+        assert subscribe.rate(session, profile.id, key, opinion, now, "feed")
+    return key
+
+
+def test_saved_papers_have_a_feed_of_their_own(
+    reader: TestClient, ingested: Service, profile: Profile, clock: Clock
+) -> None:
+    address = f"/feeds/{profile.feed_token}/saved.atom"
+    assert feedparser.parse(reader.get(address).content).entries == []
+    clock.now += timedelta(days=1)
+    key = rate(ingested, profile, "save", clock.now)
+    answer = reader.get(address)
+    found = feedparser.parse(answer.content)
+    assert not found.bozo and [e.link for e in found.entries] == [abs_url(key)]
+    assert found.entries[0].published_parsed[:3] == (2025, 11, 21), "an entry is as old as its saving"
+    assert answer.headers["last-modified"] == format_datetime(clock.now, usegmt=True)
+    usual = feedparser.parse(reader.get(f"/feeds/{profile.feed_token}.atom").content)
+    assert found.feed.id != usual.feed.id
+    rate(ingested, profile, "clear", clock.now)
+    assert feedparser.parse(reader.get(address).content).entries == []
+
+
+def history(service: Service, profile: Profile, days: int) -> None:
+    """So many further batches, each with the papers of the profile's present match."""
+    with service.database.writing() as session:
+        match = alert_store.matches_of(session, profile.id)[0]
+        rows = [BatchRow(made_at=NOW, papers=1, receipt="", matched_at=NOW) for _ in range(days)]
+        session.add_all(rows)
+        session.flush()
+        alert_store.add_matches(session, [replace(match, batch_id=row.id) for row in rows])
+
+
+@pytest.mark.parametrize("form", ["rss", "atom"])
+def test_older_papers_are_on_archive_pages_that_never_change(
+    reader: TestClient, ingested: Service, profile: Profile, form: str
+) -> None:
+    with ingested.database.reading() as session:
+        (match,) = alert_store.matches_of(session, profile.id)
+    each = len(match.chosen)
+    days = 120 // each + 1
+    history(ingested, profile, days)
+
+    def older(address: str) -> tuple[feedparser.FeedParserDict, dict[str, str]]:
+        found = feedparser.parse(reader.get(address.removeprefix(BASE)).content)
+        assert not found.bozo
+        return found, {link["rel"]: link["href"] for link in found.feed.links}
+
+    newest, links = older(f"/feeds/{profile.feed_token}.{form}")
+    assert len(newest.entries) == 50 and "fh_archive" not in newest.feed
+    pages, seen = [], 0
+    while address := links.get("prev-archive"):
+        assert links["next"] == address
+        page, links = older(address)
+        assert "fh_archive" in page.feed and links["current"].endswith(f"{profile.feed_token}.{form}")
+        pages.append((address, page.entries))
+        seen += len(page.entries)
+    assert [len(entries) >= 50 for _, entries in pages] == [True, True]
+    open_ = each * (days + 1) - seen
+    assert 0 <= open_ < 50, "whatever is on no older page is on the newest one"
+    history(ingested, profile, 1)
+    for address, entries in pages:
+        assert [e.id for e in older(address)[0].entries] == [e.id for e in entries]
+    assert reader.get(f"/feeds/{profile.feed_token}/1-3.{form}").status_code == 404
+
+
+def test_json_feeds_lead_to_older_pages(reader: TestClient, ingested: Service, profile: Profile) -> None:
+    history(ingested, profile, 120)
+    page = reader.get(f"/feeds/{profile.feed_token}.json").json()
+    seen = 1
+    while address := page.get("next_url"):
+        page = reader.get(address.removeprefix(BASE)).json()
+        assert page["feed_url"] == address
+        seen += 1
+    assert seen > 2
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_process_without_the_ranking_has_feeds_rendered_beside_it(
+    ingested: Service, profile: Profile, rss: str
+) -> None:
+    asked = Asked(profile.feed_token, "atom")
+    here, apart = FeedMaker(ingested, apart=False), FeedMaker(ingested, apart=True)
+    try:
+        assert apart(asked, NOW, NOW) == here(asked, NOW, NOW)
+        assert apart._process is not None and apart._process.pid
+        os.kill(apart._process.pid, signal.SIGKILL)
+        assert apart(replace(asked, form="rss"), NOW, NOW), "another takes its place"
+        assert apart(Asked("no-such-token", "rss"), NOW, NOW) is None
+    finally:
+        apart.close()
+    assert apart._process is None
 
 
 def test_an_unknown_feed_is_a_plain_404(reader: TestClient, profile: Profile) -> None:
@@ -156,14 +306,63 @@ def test_a_profile_without_papers_has_an_empty_valid_feed(service: Service, tmp_
     assert not feed.bozo and feed.feed.title == "Quiet" and feed.entries == []
 
 
-def test_the_shelf_forgets_the_least_used_feed_when_it_is_full() -> None:
-    def feed(profile: int) -> Rendered:
-        return Rendered(State(profile, 1, 1), b"x" * 40, b"y" * 10, "tag", NOW)
+LEAN = """
+import asyncio, json, sys
+from datetime import UTC, datetime
+import httpx2
+from pathlib import Path
+from app import build
+from app.settings import Settings
+from app.web.server import create_app
 
-    shelf = Shelf(most_bytes=120)
-    shelf.put("rss", feed(1))
-    shelf.put("rss", feed(2))
-    assert shelf.get(State(1, 1, 1), "rss") == feed(1)
-    shelf.put("rss", feed(3))
-    assert [shelf.get(State(n, 1, 1), "rss") is not None for n in (1, 2, 3)] == [True, False, True]
-    assert shelf.get(State(1, 2, 1), "rss") is None, "an edited profile's feed is another"
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+
+async def main():
+    settings = Settings(data=Path(sys.argv[1]), database_url=sys.argv[2], base_url="http://papers.example.org")
+    app = create_app(build.service(settings), settings, lambda: datetime.now(UTC))
+    asked, status = sys.argv[3:], {}
+    async with app.router.lifespan_context(app):
+        transport = httpx2.ASGITransport(app=app)
+        async with httpx2.AsyncClient(transport=transport, base_url=settings.base_url) as client:
+            for path in asked:
+                answers = [await client.get(path) for _ in range(20)]
+                again = await client.get(path, headers={"if-none-match": answers[0].headers["etag"]})
+                status[path] = [answers[0].status_code, again.status_code, len(answers[0].content)]
+    app.state.feed_maker.close()
+    heavy = sorted({"sklearn", "scipy", "numpy", "recommender.vectors"} & set(sys.modules))
+    print(json.dumps({"heavy": heavy, "megabytes": resident(), "status": status}))
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads memory where Linux shows it")
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_process_that_serves_feeds_never_loads_the_ranking(
+    ingested: Service, profile: Profile, tmp_path: Path
+) -> None:
+    script = tmp_path / "lean.py"
+    script.write_text(LEAN, encoding="utf-8")
+    token = profile.feed_token
+    paths = [f"/feeds/{token}.{form}" for form in ("rss", "atom", "json")] + [f"/feeds/{token}/saved.rss"]
+    done = subprocess.run(
+        [sys.executable, script, tmp_path / "var", ingested.database.url, *paths], capture_output=True,
+        text=True, timeout=120, check=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert found["heavy"] == []
+    assert all(answer[:2] == [200, 304] for answer in found["status"].values())
+    assert found["megabytes"] < 120
+
+
+def test_the_least_used_feed_is_forgotten_when_there_is_too_much() -> None:
+    pile: Pile[int, bytes] = Pile(120, len)
+    pile.put(1, b"x" * 50)
+    pile.put(2, b"x" * 50)
+    assert pile.get(1)
+    pile.put(3, b"x" * 50)
+    assert [pile.get(n) is not None for n in (1, 2, 3)] == [True, False, True]
+    pile.put(3, b"y" * 500)
+    assert pile.get(3) == b"y" * 500 and pile.get(1) is None, "the last one stays, however large"

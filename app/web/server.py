@@ -30,6 +30,7 @@ from app.web import (
     rating,
 )
 from app.web.context import NoPageError, Web
+from app.web.feed_maker import FeedMaker
 from app.web.guard import HEADERS, Guard
 from app.web.pages import Pages
 from jobs.alerts.links import LinkError
@@ -55,7 +56,6 @@ def create_app(service: Service, settings: Settings, clock: Callable[[], datetim
     web = Web(service, settings, clock, pages)
     app = FastAPI(title="Paperwatch", version=VERSION, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.web = web
-    app.router.routes.append(feeds.route(web))
     for router in ROUTERS:
         app.include_router(router)
     _explain_errors(app, web)
@@ -63,6 +63,8 @@ def create_app(service: Service, settings: Settings, clock: Callable[[], datetim
     app.add_middleware(GZipMiddleware, minimum_size=600, compresslevel=6)
     own = urlsplit(settings.base_url).netloc
     app.add_middleware(Guard, own_host=own, refusal=_refusal(web))
+    app.state.feed_maker = FeedMaker(service)
+    app.add_middleware(feeds.Feeds, web=web, maker=app.state.feed_maker)
     return app
 
 

@@ -15,7 +15,7 @@ from lxml import etree
 
 from jobs.alerts import wording
 from jobs.alerts.digest import Item
-from jobs.alerts.feed_content import content
+from jobs.alerts.feed_content import content, strongest
 from jobs.alerts.links import Links
 from jobs.alerts.readable import clean, readable
 from recommender.paper import Paper
@@ -23,12 +23,14 @@ from recommender.paper import Paper
 ATOM = "http://www.w3.org/2005/Atom"
 DC = "http://purl.org/dc/elements/1.1/"
 CONTENT = "http://purl.org/rss/1.0/modules/content/"
+HISTORY = "http://purl.org/syndication/history/1.0"
 # Every id below is derived from this one, drawn once for this project; changing it would turn every item
 # of every reader unread.
 _IDS = UUID("5d0c9a5e-6c3b-4f0e-9b57-3f3ab0f4a7d1")
 _GENERATOR = "Paperwatch"
 # lxml takes None for the default namespace; its type stubs do not know.
 _ATOM_ONLY = cast("dict[str, str]", {None: ATOM})
+_ATOM_ARCHIVE = cast("dict[str, str]", {None: ATOM, "fh": HISTORY})
 
 CONTENT_TYPES = {
     "rss": "application/rss+xml; charset=utf-8",
@@ -44,7 +46,8 @@ class Channel:
     ``feed_id`` names the feed for ever, whatever its address, token or title become; items' ids derive from
     it, so it holds no secret and must not repeat between servers. ``updated`` is aware. ``profile_id`` is
     whose rating links the items carry, None for feeds without (public ones). ``next_url`` and
-    ``previous_url`` are the older and the newer page (RFC 5005, section 3).
+    ``previous_url`` are the older and the newer page; where there is a ``current_url`` this is an archive
+    page, whose set of entries never changes, of the feed that stands there (RFC 5005, section 4).
     """
 
     title: str
@@ -56,6 +59,7 @@ class Channel:
     description: str = ""
     next_url: str = ""
     previous_url: str = ""
+    current_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,10 @@ def render(form: str, channel: Channel, entries: Sequence[Entry], links: Links) 
 
 def rss(channel: Channel, entries: Sequence[Entry], links: Links) -> bytes:
     """RSS 2.0 with Atom, Dublin Core and content modules, as UTF-8."""
-    root = etree.Element("rss", {"version": "2.0"}, nsmap={"atom": ATOM, "dc": DC, "content": CONTENT})
+    spaces = {"atom": ATOM, "dc": DC, "content": CONTENT}
+    root = etree.Element(
+        "rss", {"version": "2.0"}, nsmap=spaces | ({"fh": HISTORY} if channel.current_url else {})
+    )
     top = etree.SubElement(root, "channel")
     _child(top, "title", _feed_title(channel))
     _child(top, "link", channel.home_url)
@@ -96,6 +103,8 @@ def rss(channel: Channel, entries: Sequence[Entry], links: Links) -> bytes:
     _child(top, "lastBuildDate", _rfc822(channel.updated))
     for rel, url in _channel_links(channel):
         etree.SubElement(top, f"{{{ATOM}}}link", {"rel": rel, "href": url, "type": "application/rss+xml"})
+    if channel.current_url:
+        etree.SubElement(top, f"{{{HISTORY}}}archive")
     for entry in entries:
         paper = entry.item.paper
         node = etree.SubElement(top, "item")
@@ -110,13 +119,13 @@ def rss(channel: Channel, entries: Sequence[Entry], links: Links) -> bytes:
             _child(node, "category", label)
         # A description is HTML by custom, hence escaped here and once more by lxml.
         _child(node, "description", escape(_summary(entry.item)))
-        _child(node, f"{{{CONTENT}}}encoded", content(entry.item, channel.profile_id, links))
+        _html(node, f"{{{CONTENT}}}encoded", content(entry.item, channel.profile_id, links))
     return _serialised(root)
 
 
 def atom(channel: Channel, entries: Sequence[Entry], links: Links) -> bytes:
     """Atom 1.0 as UTF-8."""
-    root = etree.Element(f"{{{ATOM}}}feed", nsmap=_ATOM_ONLY)
+    root = etree.Element(f"{{{ATOM}}}feed", nsmap=_ATOM_ARCHIVE if channel.current_url else _ATOM_ONLY)
     _child(root, f"{{{ATOM}}}id", feed_iri(channel))
     _child(root, f"{{{ATOM}}}title", _feed_title(channel))
     _child(root, f"{{{ATOM}}}subtitle", _description(channel))
@@ -127,6 +136,8 @@ def atom(channel: Channel, entries: Sequence[Entry], links: Links) -> bytes:
     )
     for rel, url in _channel_links(channel):
         etree.SubElement(root, f"{{{ATOM}}}link", {"rel": rel, "href": url, "type": "application/atom+xml"})
+    if channel.current_url:
+        etree.SubElement(root, f"{{{HISTORY}}}archive")
     for entry in entries:
         root.append(_atom_entry(channel, entry, links))
     return _serialised(root)
@@ -147,8 +158,7 @@ def _atom_entry(channel: Channel, entry: Entry, links: Links) -> etree._Element:
     for label in _labels(paper):
         etree.SubElement(node, f"{{{ATOM}}}category", {"term": label})
     _child(node, f"{{{ATOM}}}summary", _summary(entry.item))
-    body = etree.SubElement(node, f"{{{ATOM}}}content", {"type": "html"})
-    body.text = content(entry.item, channel.profile_id, links)
+    _html(node, f"{{{ATOM}}}content", content(entry.item, channel.profile_id, links)).set("type", "html")
     return node
 
 
@@ -164,14 +174,14 @@ def json_feed(channel: Channel, entries: Sequence[Entry], links: Links) -> bytes
     if channel.next_url:
         feed["next_url"] = channel.next_url
     feed["items"] = [_json_item(channel, entry, links) for entry in entries]
-    return json.dumps(feed, ensure_ascii=False, indent=1).encode("utf-8")
+    return json.dumps(feed, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
 def _json_item(channel: Channel, entry: Entry, links: Links) -> dict[str, object]:
     item, paper = entry.item, entry.item.paper
     parts = [
         {"kind": c.kind, "name": readable(c.name), "value": c.value, "via": readable(c.via)}
-        for c in item.contributions
+        for c in strongest(item.contributions)
     ]
     return {
         "id": entry_iri(channel, paper),
@@ -202,7 +212,12 @@ def _description(channel: Channel) -> str:
 
 
 def _channel_links(channel: Channel) -> list[tuple[str, str]]:
-    found = (("self", channel.self_url), ("next", channel.next_url), ("previous", channel.previous_url))
+    """Older pages are named in both ways of RFC 5005, since readers know the one or the other."""
+    found = (
+        ("self", channel.self_url), ("current", channel.current_url),
+        ("next", channel.next_url), ("prev-archive", channel.next_url),
+        ("previous", channel.previous_url), ("next-archive", channel.previous_url),
+    )  # fmt: skip
     return [(rel, url) for rel, url in found if url]
 
 
@@ -234,6 +249,14 @@ def _rfc3339(at: datetime) -> str:
 
 def _child(parent: etree._Element, tag: str, words: str) -> None:
     etree.SubElement(parent, tag).text = clean(words)
+
+
+def _html(parent: etree._Element, tag: str, words: str) -> etree._Element:
+    """HTML as it is, in a CDATA section: with every < and > escaped it would be a fifth longer."""
+    node = etree.SubElement(parent, tag)
+    # All text in it is escaped, so that no section can end early; lxml refuses what would.
+    node.text = etree.CDATA(words)
+    return node
 
 
 def _serialised(root: etree._Element) -> bytes:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from jobs.alerts import wording
-from jobs.alerts.digest import BARS, Item
+from jobs.alerts.digest import BARS, Contribution, Item, Part
 from jobs.alerts.links import Links
 from jobs.alerts.readable import readable
 from recommender.paper import Paper
 
 # A paper has some hundred words; a feed that listed what each brings would weigh a megabyte.
-_PARTS = 12
+_PARTS = 8
+_VIA = 40  # characters of a liked paper's title, which the reason above has in full
 
 
 def content(item: Item, profile_id: int | None, links: Links) -> str:
@@ -43,23 +45,34 @@ def _why(item: Item) -> str:
     return _paragraph(f"{bar}<br><strong>Why:</strong> {escape(reason)}" if reason else bar)
 
 
+def strongest(parts: Sequence[Part]) -> list[Part]:
+    """The strongest parts of a score and the sum of the others, strongest first; they add up to the same."""
+    ordered = sorted(parts, key=lambda part: -abs(part.value))
+    # One more takes no more room than the line that would stand for it.
+    cut = len(ordered) if len(ordered) <= _PARTS + 1 else _PARTS
+    shown, rest = ordered[:cut], ordered[cut:]
+    if rest:
+        words = wording.count(len(rest), "smaller part")
+        shown.append(Contribution("rest", words, sum(part.value for part in rest)))
+    return shown
+
+
 def _parts(item: Item) -> str:
     if not item.contributions:
         return ""
-    ordered = sorted(item.contributions, key=lambda c: -abs(c.value))
-    shown, rest = ordered[:_PARTS], ordered[_PARTS:]
-    rows = [
-        _row(part.value, readable(part.name), readable(f"{part.kind}, {part.via}" if part.via else part.kind))
-        for part in shown
-    ]
-    if rest:
-        rows.append(_row(sum(part.value for part in rest), wording.count(len(rest), "smaller part"), ""))
-    rows.append(_row(item.score, "score", ""))
-    return f"<details><summary>The score in parts</summary><table>{''.join(rows)}</table></details>"
+    rows = "".join(
+        f"<li>{part.value:+.3f} {escape(_named(part))}</li>" for part in strongest(item.contributions)
+    )
+    rows += f"<li>{item.score:+.3f} in all</li>"
+    return f"<details><summary>The score in parts</summary><ul>{rows}</ul></details>"
 
 
-def _row(value: float, name: str, about: str) -> str:
-    return f"<tr><td align='right'>{value:+.3f}</td><td>{escape(name)}</td><td>{escape(about)}</td></tr>"
+def _named(part: Part) -> str:
+    name = readable(part.name)
+    if part.kind == "rest":
+        return name
+    via = wording.ellipsis(readable(part.via), _VIA) if part.via else ""
+    return f"{name} ({part.kind}, from “{via}”)" if via else f"{name} ({part.kind})"
 
 
 def _explore(item: Item) -> str:

@@ -87,6 +87,18 @@ class Links:
         """A profile's private feed; ``form`` is rss, atom or json."""
         return f"{self.base_url}/feeds/{token}.{form}"
 
+    def saved_feed(self, token: str, form: str = "rss") -> str:
+        """The private feed of what a profile's reader saved."""
+        return f"{self.base_url}/feeds/{token}/saved.{form}"
+
+    def archive_feed(self, token: str, first: int, last: int, form: str = "rss") -> str:
+        """An older page of a profile's feed: what the batches from ``first`` to ``last`` brought."""
+        return f"{self.base_url}/feeds/{token}/{first}-{last}.{form}"
+
+    def topic_feed(self, slug: str, form: str = "rss") -> str:
+        """The public feed of a topic."""
+        return f"{self.base_url}/feeds/topics/{quote(slug, safe='')}.{form}"
+
     def rate_base(self, profile_id: int, paper_id: str) -> str:
         """The rating page of a paper for a profile; `rate` appends the opinion that it offers first."""
         return f"{self.base_url}/rate/{self._token('rate', f'{profile_id}:{paper_id}')}"

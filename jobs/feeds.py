@@ -1,0 +1,118 @@
+"""What a private feed holds, from the database to its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from db import alert_store, feed_store, subscriber_store
+from db.session import Session
+from jobs.alerts.feed import Channel, Entry, render
+from jobs.service import Service
+from profiles.profile import Profile
+
+ENTRIES = 50  # of a feed's newest page, and about as many of an older one
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which feed of the profile with this token, in which form (rss, atom, json).
+
+    ``what`` is its papers, those that its reader saved, or an older page: the batches ``first`` to ``last``.
+    """
+
+    token: str
+    form: str
+    what: Literal["papers", "saved", "archive"] = "papers"
+    first: int = 0
+    last: int = 0
+
+
+def rendered(service: Service, asked: Asked, updated: datetime, now: datetime) -> bytes | None:
+    """The feed as bytes, last changed at ``updated``; None where there is no such feed."""
+    with service.database.reading() as session:
+        profile = subscriber_store.profile_by_token(session, asked.token)
+        counts = feed_store.chosen_counts(session, profile.id) if profile else []
+        if profile is None or (asked.what == "archive" and (asked.first, asked.last) not in pages(counts)):
+            return None
+        if asked.what == "saved":
+            entries = _saved(service, session, profile, now)
+        else:
+            entries = _papers(service, session, profile, asked, counts, now)
+    return render(
+        asked.form, _channel(service, profile, asked, pages(counts), updated), entries, service.links
+    )
+
+
+def pages(counts: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The older pages of a feed with these papers by batch, as (first batch, last batch), oldest first.
+
+    A page is closed by the batch that fills it, so that what it holds never changes (RFC 5005, section 4);
+    what is left over is on the newest page only.
+    """
+    found, begin, held = [], 0, 0
+    for batch, papers in counts:
+        begin, held = begin or batch, held + papers
+        if held >= ENTRIES:
+            found.append((begin, batch))
+            begin = held = 0
+    return found
+
+
+def _papers(
+    service: Service, session: Session, profile: Profile, asked: Asked, counts: Sequence[tuple[int, int]],
+    now: datetime,
+) -> list[Entry]:  # fmt: skip
+    # Loading this takes scikit-learn, which a process that only tells readers "no change" does without.
+    from jobs import reading  # noqa: PLC0415
+
+    if asked.what == "archive":
+        between, at_most = (asked.first, asked.last), sum(n for _, n in counts)
+    else:
+        between, at_most = _newest(counts), ENTRIES
+    matches = alert_store.matches_of(session, profile.id, at_most=len(counts) or 1, between=between)
+    found = reading.of_matches(service, session, profile, matches, now, at_most)
+    return [Entry(entry.item, entry.at) for entry in found]
+
+
+def _saved(service: Service, session: Session, profile: Profile, now: datetime) -> list[Entry]:
+    from jobs import reading  # noqa: PLC0415 - as above
+
+    return [Entry(e.item, e.at) for e in reading.saved(service, session, profile, now, ENTRIES)]
+
+
+def _newest(counts: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """The fewest latest batches that fill a page."""
+    held = 0
+    for batch, papers in reversed(counts):
+        held += papers
+        if held >= ENTRIES:
+            return batch, counts[-1][0]
+    return (counts[0][0], counts[-1][0]) if counts else (0, 0)
+
+
+def _channel(
+    service: Service, profile: Profile, asked: Asked, older: Sequence[tuple[int, int]], updated: datetime
+) -> Channel:
+    links, token, form = service.links, profile.feed_token, asked.form
+    # The profile's number would repeat between servers; its birth does not, and stays when it moves.
+    feed_id = f"profile {profile.id} of {profile.created_at.isoformat()}"
+    if asked.what == "saved":
+        return Channel(
+            title=f"{profile.name}: saved", self_url=links.saved_feed(token, form), home_url=links.home,
+            feed_id=f"saved of {feed_id}", updated=updated, profile_id=profile.id,
+            description=f"Papers saved in {profile.name}, the latest first",
+        )  # fmt: skip
+    addresses = [links.archive_feed(token, first, last, form) for first, last in older]
+    current = links.feed(token, form)
+    own = current if asked.what == "papers" else links.archive_feed(token, asked.first, asked.last, form)
+    oldest_first = ["", *addresses, current, ""]
+    at = oldest_first.index(own)
+    return Channel(
+        title=profile.name, self_url=own, home_url=links.home, feed_id=feed_id, updated=updated,
+        profile_id=profile.id, description=f"New papers for {profile.name}, ranked, each with the reason why",
+        next_url=oldest_first[at - 1], previous_url=oldest_first[at + 1],
+         current_url=current if asked.what == "archive" else "",
+    )  # fmt: skip
