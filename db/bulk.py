@@ -1,13 +1,16 @@
-"""Many rows at once, by the driver's own executemany."""
+"""Many rows at once: stored by the driver's own executemany, found by one parameter."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
-from sqlalchemy import Dialect, Table
-from sqlalchemy.orm import Session
+from sqlalchemy import JSON, ColumnElement, Dialect, Table, Text, any_, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 Convert = Callable[[Any], Any]
 
@@ -29,6 +32,20 @@ def insert_rows(session: Session, table: Table, rows: Iterable[Mapping[str, Any]
         names = [name for name, _ in converts]
         values = [dict(zip(names, row, strict=True)) for row in values]
     session.connection().exec_driver_sql(statement, values)
+
+
+def among(
+    session: Session, column: InstrumentedAttribute[Any], values: Collection[str]
+) -> ColumnElement[bool]:
+    """Whether a column of words holds one of these.
+
+    An ordinary IN has a parameter for each, and SQLAlchemy takes longer to write a thousand of them down than
+    the database takes to look them up.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        return column == any_(literal(list(values), ARRAY(Text)))
+    each = func.json_each(json.dumps(list(values))).table_valued("value")
+    return column.in_(select(each.c.value))
 
 
 def _converted(values: list[Any], convert: Convert | None) -> list[Any]:
@@ -53,6 +70,19 @@ def make_room(session: Session) -> None:
         connection.exec_driver_sql("PRAGMA wal_autocheckpoint=16384")
 
 
+def as_json(value: Any) -> str:
+    """What `json.dumps` makes of it; five times as fast for the lists of words that most columns hold, since
+    `dumps` builds an encoder anew for each of millions of values."""
+    try:
+        if isinstance(value, list):
+            return f"[{', '.join(map(_quoted, value))}]"
+        if isinstance(value, dict):
+            return f"{{{', '.join([f'{_quoted(name)}: {_quoted(each)}' for name, each in value.items()])}}}"
+    except TypeError:
+        pass  # not all of it is words
+    return json.dumps(value)
+
+
 @lru_cache(maxsize=16)
 def _prepared(
     table: Table, names: tuple[str, ...], dialect: Dialect
@@ -60,7 +90,11 @@ def _prepared(
     """The INSERT of these columns as the driver wants it, and what each column's values go through."""
     compiled = table.insert().compile(dialect=dialect, column_keys=list(names))
     order = getattr(compiled, "positiontup", None) or names
-    converts = tuple(
-        (name, table.c[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in order
-    )
-    return str(compiled), converts
+    return str(compiled), tuple((name, _conversion(table, name, dialect)) for name in order)
+
+
+def _conversion(table: Table, name: str, dialect: Dialect) -> Convert | None:
+    column = table.c[name]
+    if isinstance(column.type, JSON) and not column.nullable:
+        return as_json
+    return column.type.dialect_impl(dialect).bind_processor(dialect)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from db.records import Stored
@@ -11,6 +12,7 @@ from recommender.paper import Paper
 # Fields that are shown but never searched share one JSON column; absent means empty.
 _WORDS = ("area", "doi", "journal_ref", "comment", "code_url", "contributions", "thumbnail")
 _LISTS = ("institutions", "topics", "keywords")
+_words, _lists = attrgetter(*_WORDS), attrgetter(*_LISTS)
 
 COLUMNS = (
     PaperRow.id, PaperRow.key, PaperRow.version, PaperRow.title, PaperRow.abstract, PaperRow.summary,
@@ -37,8 +39,8 @@ def stored(row: Any) -> Stored:
 
 def values(paper: Paper, label: str | None) -> dict[str, Any]:
     """The column values of a paper with this `title_key`, its row number and history aside."""
-    extra: dict[str, Any] = {name: word for name in _WORDS if (word := getattr(paper, name))}
-    extra |= {name: list(items) for name in _LISTS if (items := getattr(paper, name))}
+    extra: dict[str, Any] = {name: word for name, word in zip(_WORDS, _words(paper), strict=True) if word}
+    extra |= {name: list(items) for name, items in zip(_LISTS, _lists(paper), strict=True) if items}
     return {
         "key": paper.id, "title_key": label, "version": paper.version, "title": _kept(paper.title),
         "abstract": _kept(paper.abstract), "summary": _kept(paper.summary), "authors": list(paper.authors),

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from db.bulk import insert_rows
+from db.bulk import among, insert_rows
 from db.paper_rows import COLUMNS, stored, values
 from db.records import Revision, Stored
 from db.session import insert_or
@@ -152,18 +152,19 @@ def _find_known(session: Session, papers: Sequence[Paper], labels: Sequence[str 
     pairs = zip(papers, labels, strict=True)
     wanted = [label for p, label in pairs if label and not any(k in found for k in keys_of(p))]
     if wanted:
-        query = select(*COLUMNS).where(PaperRow.title_key.in_(wanted)).order_by(PaperRow.id)
+        query = select(*COLUMNS).where(among(session, PaperRow.title_key, wanted)).order_by(PaperRow.id)
         for row in session.execute(query):
             found.setdefault(row.key, stored(row))
     return found
 
 
 def _by_key_or_alias(session: Session, keys: Sequence[str]) -> dict[str, Stored]:
-    found = {row.key: stored(row) for row in session.execute(select(*COLUMNS).where(PaperRow.key.in_(keys)))}
+    by_key = select(*COLUMNS).where(among(session, PaperRow.key, keys))
+    found = {row.key: stored(row) for row in session.execute(by_key)}
     rest = [k for k in keys if k not in found]
     if rest:
         query = select(AliasRow.key.label("alias"), *COLUMNS).join(PaperRow, PaperRow.id == AliasRow.paper_id)
-        for row in session.execute(query.where(AliasRow.key.in_(rest))):
+        for row in session.execute(query.where(among(session, AliasRow.key, rest))):
             found[row.alias] = stored(row)
     return found
 
@@ -179,7 +180,9 @@ def _insert(session: Session, chunk: _Chunk, now: datetime, archive: bool) -> di
         for handle, p in papers.items()
     ]
     insert_rows(session, _PAPERS, rows)
-    query = select(PaperRow.key, PaperRow.id).where(PaperRow.key.in_([p.id for p in papers.values()]))
+    query = select(PaperRow.key, PaperRow.id).where(
+        among(session, PaperRow.key, [p.id for p in papers.values()])
+    )
     numbers = {row.key: row.id for row in session.execute(query)}
     return {handle: numbers[paper.id] for handle, paper in papers.items()}
 
@@ -314,8 +317,8 @@ def known(session: Session, keys: Sequence[str]) -> set[str]:
     found: set[str] = set()
     for start in range(0, len(keys), _CHUNK):
         part = keys[start : start + _CHUNK]
-        found.update(session.scalars(select(PaperRow.key).where(PaperRow.key.in_(part))))
-        found.update(session.scalars(select(AliasRow.key).where(AliasRow.key.in_(part))))
+        found.update(session.scalars(select(PaperRow.key).where(among(session, PaperRow.key, part))))
+        found.update(session.scalars(select(AliasRow.key).where(among(session, AliasRow.key, part))))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 from db.records import Receipt, Source
 from db.session import Database
 from jobs import snapshots
+from jobs.progress import Progress, no_progress
 from jobs.sources import formats, snapshot
 from jobs.sources.parsed import SourceError
 from jobs.storing import store
@@ -21,13 +22,6 @@ from jobs.storing import store
 # A digest of a year has a few MB; what is larger is no digest. Snapshots are streamed instead.
 MAX_BYTES = 256 * 1024 * 1024
 _HEAD = 65_536
-
-Progress = Callable[[str, int], None]
-"""Told of a location and how many papers of it were read so far."""
-
-
-def no_progress(_location: str, _received: int) -> None:
-    """Tell nobody."""
 
 
 def ingest(

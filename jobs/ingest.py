@@ -15,7 +15,7 @@ from jobs import files, rhythm
 from jobs.checks import arxiv, feed, folder, oai
 from jobs.checks.checked import Checked
 from jobs.checks.pages import next_address
-from jobs.files import Progress, no_progress
+from jobs.progress import Progress, no_progress
 from jobs.service import Service
 from jobs.sources import formats, snapshot
 from jobs.sources.fetch import FetchError

@@ -10,11 +10,18 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+import os
+import threading
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, BinaryIO
+from multiprocessing import get_context, parent_process
+from operator import attrgetter
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,19 +31,21 @@ from db.bulk import make_room
 from db.paper_store import Merged
 from db.records import Receipt, Source
 from db.session import Database
+from jobs.progress import Progress
 from jobs.sources import snapshot
-from jobs.sources.parsed import Parsed
+from jobs.sources.parsed import Parsed, Rejection, SourceError
 from jobs.storing import added, outcome
-
-if TYPE_CHECKING:
-    from jobs.files import Progress
+from recommender.paper import Paper
 
 _BLOCK = 5_000
 _BLOCK_BYTES = 32 * 1024 * 1024
+# Blocks that are parsed while one is stored.
+_AHEAD = 2
 # Counted up when the parser reads more out of a line than before, so that old marks are no longer met.
 _PARSER = b"1"
 
 Marks = NDArray[np.uint64]
+Lines = tuple[int, Sequence[bytes]]  # with the number of the first one
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +62,82 @@ def ingest(
 ) -> Receipt:
     """Merge a snapshot as an archive: its papers are kept, and no reader is told of them.
 
-    The next block is parsed by a thread while SQLite stores this one, which it does without Python's lock.
+    Raises `SourceError` if the process that parses ahead was killed; what was merged by then stays.
     """
     with database.reading() as session:
         known = np.sort(np.frombuffer(b"".join(mark_store.marks(session, source.id)), dtype=np.uint64))
     receipt = replace(start, format=snapshot.NAME)
-    blocks = _blocks(file)
     # What lives already is not looked through again and again for garbage: a tenth of the time.
     gc.freeze()
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="snapshot") as ahead:
-        coming = ahead.submit(_next, blocks, known)
-        while (block := coming.result()) is not None:
-            coming = ahead.submit(_next, blocks, known)
-            counts = _merge(database, source, block, now)
-            receipt = added(replace(receipt, received=receipt.received + block.skipped), block.parsed, counts)
-            progress(start.location, receipt.received)
-    gc.unfreeze()
+    try:
+        with closing(_read(_blocks(file), known)) as blocks:
+            for block in blocks:
+                counts = _merge(database, source, block, now)
+                receipt = replace(receipt, received=receipt.received + block.skipped)
+                receipt = added(receipt, block.parsed, counts)
+                progress(start.location, receipt.received)
+    except BrokenProcessPool as exc:
+        why = f"{start.location}: the process that reads it was ended from outside, maybe for want of memory"
+        raise SourceError(f"{why}; give it again, and it goes on where it stopped") from exc
+    finally:
+        gc.unfreeze()
     note = "" if receipt.received or receipt.rejected else "no lines in it"
     return replace(receipt, note=note, outcome=outcome(receipt))
+
+
+def _read(blocks: Iterator[Lines], known: Marks) -> Generator[_Block, None, None]:
+    """Every block, parsed but for what was merged before.
+
+    The first one is parsed here, so that a small file starts no process; the others by a second process,
+    while this one stores. A thread would not do: it is Python that both need, one at a time.
+    """
+    for number, lines in blocks:
+        marks, old, fresh = _sorted_out(lines, known)
+        yield _block(number, fresh, marks, old, snapshot.parse_lines(fresh, number))
+        break
+    waiting: deque[tuple[int, Sequence[bytes], Marks, int, Future[_Plain]]] = deque()
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_end_with_parent) as pool:
+        for number, lines in blocks:
+            marks, old, fresh = _sorted_out(lines, known)
+            if old == len(lines):
+                yield _Block(Parsed(snapshot.NAME, ()), b"", old)
+                continue
+            waiting.append((number, fresh, marks, old, pool.submit(_parse, fresh, number)))
+            if len(waiting) > _AHEAD:
+                yield _taken(*waiting.popleft())
+        while waiting:
+            yield _taken(*waiting.popleft())
+
+
+# Papers as they travel between processes: bare tuples, which takes a third of the time of pickled papers.
+_Plain = tuple[list[tuple[Any, ...]], list[tuple[str, str]]]
+_columns = attrgetter(*(field.name for field in fields(Paper)))
+
+
+def _parse(lines: Sequence[bytes], number: int) -> _Plain:
+    """What the second process does."""
+    parsed = snapshot.parse_lines(lines, number)
+    return [_columns(paper) for paper in parsed.papers], [(r.where, r.why) for r in parsed.rejected]
+
+
+def _taken(number: int, lines: Sequence[bytes], marks: Marks, old: int, future: Future[_Plain]) -> _Block:
+    papers, rejected = future.result()
+    parsed = Parsed(
+        snapshot.NAME, tuple(Paper(*columns) for columns in papers), tuple(Rejection(*r) for r in rejected)
+    )
+    return _block(number, lines, marks, old, parsed)
+
+
+def _end_with_parent() -> None:
+    """Let the second process end when the first one is killed; it would wait for work for ever."""
+    parent = parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _merge(database: Database, source: Source, block: _Block, now: datetime) -> Merged:
@@ -83,22 +150,22 @@ def _merge(database: Database, source: Source, block: _Block, now: datetime) -> 
     return counts
 
 
-def _next(blocks: Iterator[tuple[int, Sequence[bytes]]], known: Marks) -> _Block | None:
-    """The next block, parsed but for what was merged before; None after the last one."""
-    number, lines = next(blocks, (0, ()))
-    if not lines:
-        return None
+def _sorted_out(lines: Sequence[bytes], known: Marks) -> tuple[Marks, int, Sequence[bytes]]:
+    """The marks of these lines, how many were merged before, and the lines with those taken out."""
     marks = _marks(lines)
     old = _among(marks, known)
     # An empty line is passed over by the parser, and the count of lines stays right.
     fresh = [b"" if is_old else line for line, is_old in zip(lines, old.tolist(), strict=True)]
-    parsed = replace(snapshot.parse_lines(fresh, number), note="")
+    return marks, int(old.sum()), fresh
+
+
+def _block(number: int, lines: Sequence[bytes], marks: Marks, old: int, parsed: Parsed) -> _Block:
     bad = {int(r.where.removeprefix("line ")) - number for r in parsed.rejected}
-    good = [n for n, line in enumerate(fresh) if line and not line.isspace() and n not in bad]
-    return _Block(parsed, marks[good].tobytes(), int(old.sum()))
+    good = [n for n, line in enumerate(lines) if line and not line.isspace() and n not in bad]
+    return _Block(replace(parsed, note=""), marks[good].tobytes(), old)
 
 
-def _blocks(file: BinaryIO) -> Iterator[tuple[int, Sequence[bytes]]]:
+def _blocks(file: BinaryIO) -> Iterator[Lines]:
     """Some lines at a time, bounded in number and size, with the number of the first one."""
     number = 1
     block: list[bytes] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import multiprocessing
 import sys
 import threading
 from dataclasses import dataclass, field, replace
@@ -265,6 +266,28 @@ def test_a_snapshot_cut_short_goes_on_where_it_stopped(
         assert len(b"".join(mark_store.marks(session, source.id))) == 5 * 8
     (receipt,) = ingest.ingest_locations(service, [str(file)], NOW, "two")
     assert (receipt.received, receipt.new) == (12, 7)
+
+
+def test_a_snapshot_whose_parsing_process_is_killed_keeps_what_it_merged_and_goes_on(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "_BLOCK", 5)
+    file = tmp_path / "snapshot.jsonl"
+    file.write_text("".join(snapshot_line(n) for n in range(1, 101)))
+
+    def kill(_location: str, received: int) -> None:
+        if received == 10:
+            for child in multiprocessing.active_children():
+                child.kill()
+
+    (receipt,) = ingest.ingest_locations(service, [str(file)], NOW, "one", progress=kill)
+    assert receipt.outcome == "error"
+    assert "it goes on where it stopped" in receipt.error
+    with service.database.reading() as session:
+        kept = paper_store.count(session)
+    (receipt,) = ingest.ingest_locations(service, [str(file)], NOW, "two")
+    assert 10 <= kept < 100
+    assert (receipt.received, receipt.new) == (100, 100 - kept)
 
 
 def test_standard_input_is_read_in_whatever_pieces_it_comes(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 def once(*, as_json: bool) -> None:
     """One run by hand, with its receipts."""
+    from jobs import receipts
     from jobs.pipeline import run_once
 
     service = build.service()
@@ -30,8 +31,7 @@ def once(*, as_json: bool) -> None:
         typer.echo(json.dumps(_as_object(run), ensure_ascii=False, indent=2))
         return
     for receipt in run.receipts:
-        outcome = receipt.error or receipt.note or f"{receipt.received} papers, {receipt.new} new"
-        typer.echo(f"{receipt.location}: {outcome}")
+        typer.echo(f"{receipt.location}: {receipts.result(receipt)}")
     if not run.receipts:
         typer.echo("no source was due")
     m, q, s = run.matched, run.queued, run.sent
