@@ -29,6 +29,9 @@ def make_batch(session: Session, now: datetime, receipt: str) -> Batch | None:
     session.flush()
     unbatched = PaperRow.news, PaperRow.batch_id.is_(None)
     row.papers = rows_changed(session, update(PaperRow).where(*unbatched).values(batch_id=row.id))
+    if not row.papers:  # another process was first
+        session.delete(row)
+        return None
     session.flush()
     return _batch(row)
 
@@ -57,9 +60,10 @@ def paper_numbers(session: Session, batch_id: int) -> list[int]:
     return list(session.scalars(query.order_by(PaperRow.id)))
 
 
-def finish_batch(session: Session, batch_id: int, now: datetime) -> None:
-    """Every profile was matched against this batch."""
-    session.execute(update(BatchRow).where(BatchRow.id == batch_id).values(matched_at=now))
+def finish_batch(session: Session, batch_id: int, now: datetime) -> bool:
+    """Every profile was matched against this batch; whether nobody had said so before."""
+    mine = BatchRow.id == batch_id, BatchRow.matched_at.is_(None)
+    return rows_changed(session, update(BatchRow).where(*mine).values(matched_at=now)) == 1
 
 
 # --- matches ---------------------------------------------------------------------------------------------
@@ -170,6 +174,14 @@ def lease(session: Session, now: datetime, *, seconds: int, at_most: int) -> lis
     )
     query = select(DigestRow).where(DigestRow.id.in_(list(session.scalars(taken))))
     return [_queued(row) for row in session.scalars(query.order_by(DigestRow.id))]
+
+
+def due_mails(session: Session, now: datetime, *, at_most: int) -> int:
+    """How many mails could be leased now, counted up to ``at_most``."""
+    due = (DigestRow.next_attempt_at <= now) | (DigestRow.attempts == 0)
+    ready = ((DigestRow.state == "queued") & due) | _stranded(now)
+    found = select(DigestRow.id).where(ready).limit(at_most).subquery()
+    return session.execute(select(func.count()).select_from(found)).scalar_one()
 
 
 def _stranded(now: datetime) -> ColumnElement[bool]:

@@ -144,9 +144,11 @@ def profiles(session: Session) -> list[Profile]:
     return [_profile(row) for row in session.scalars(select(ProfileRow).order_by(ProfileRow.id))]
 
 
-def active_profiles(session: Session, *, after: int = 0, at_most: int) -> list[tuple[Profile, int]]:
+def active_profiles(
+    session: Session, *, after: int = 0, upto: int | None = None, at_most: int
+) -> list[tuple[Profile, int]]:
     """A shard of the profiles to match, with the revision of each: those of confirmed subscribers, by number
-    after ``after``."""
+    after ``after``, up to ``upto`` if it is given."""
     query = (
         select(ProfileRow)
         .join(SubscriberRow, SubscriberRow.id == ProfileRow.subscriber_id)
@@ -154,7 +156,20 @@ def active_profiles(session: Session, *, after: int = 0, at_most: int) -> list[t
         .order_by(ProfileRow.id)
         .limit(at_most)
     )
+    if upto is not None:
+        query = query.where(ProfileRow.id <= upto)
     return [(_profile(row), row.revision) for row in session.scalars(query)]
+
+
+def last_number(session: Session) -> int:
+    """The highest number that a profile has; 0 if there is none."""
+    return session.scalar(select(func.max(ProfileRow.id))) or 0
+
+
+def due_number(session: Session, now: datetime, *, at_most: int) -> int:
+    """How many profiles have a digest due, counted up to ``at_most``."""
+    found = select(ProfileRow.id).where(ProfileRow.next_digest_at <= now).limit(at_most).subquery()
+    return session.execute(select(func.count()).select_from(found)).scalar_one()
 
 
 def due_profiles(

@@ -59,17 +59,29 @@ def match_pending(service: Service, now: datetime) -> Matched:
         waiting = alert_store.unmatched_batches(session)
     total = Matched()
     for batch in waiting:
-        papers = _papers(service, batch.id)
-        profiles = chosen = after = 0
-        while shard := _next_shard(service, after):
-            picked = _match_shard(service, batch.id, papers, shard, now)
-            profiles, chosen, after = profiles + len(shard), chosen + picked, shard[-1][0].id
+        done = match_shard(service, batch.id, now)
         with service.database.writing() as session:
             alert_store.finish_batch(session, batch.id, now)
         total = Matched(
-            total.batches + 1, total.papers + len(papers), total.profiles + profiles, total.chosen + chosen
-        )
+            total.batches + 1, total.papers + done.papers, total.profiles + done.profiles,
+            total.chosen + done.chosen,
+        )  # fmt: skip
     return total
+
+
+def match_shard(
+    service: Service, batch_id: int, now: datetime, *, after: int = 0, upto: int | None = None
+) -> Matched:
+    """Match the profiles numbered ``after`` < number <= ``upto`` against a batch: all of them by default.
+
+    Any number of processes may do it, at once or again: a profile that has its match for the batch keeps it.
+    """
+    papers = _papers(service, batch_id)
+    profiles = chosen = 0
+    while shard := _next_shard(service, after, upto):
+        picked = _match_shard(service, batch_id, papers, shard, now)
+        profiles, chosen, after = profiles + len(shard), chosen + picked, shard[-1][0].id
+    return Matched(0, len(papers), profiles, chosen)
 
 
 def welcome(service: Service, profile_ids: Iterable[int], now: datetime) -> None:
@@ -84,9 +96,9 @@ def welcome(service: Service, profile_ids: Iterable[int], now: datetime) -> None
         _match_shard(service, batch.id, papers, shard, now)
 
 
-def _next_shard(service: Service, after: int) -> list[tuple[Profile, int]]:
+def _next_shard(service: Service, after: int, upto: int | None) -> list[tuple[Profile, int]]:
     with service.database.reading() as session:
-        return subscriber_store.active_profiles(session, after=after, at_most=_SHARD)
+        return subscriber_store.active_profiles(session, after=after, upto=upto, at_most=_SHARD)
 
 
 def _papers(service: Service, batch_id: int) -> list[Stored]:
