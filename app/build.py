@@ -41,7 +41,7 @@ def service(settings: Settings | None = None) -> Service:
     return Service(
         database, links, _sender(settings), _mailer(settings), fetcher=_fetcher(settings, database),
         jitter=random.Random().random,  # noqa: S311  # spreads requests, guards nothing
-        bounces=settings.bounces,
+        bounces=settings.bounces, journal=settings.data / "taken",
     )  # fmt: skip
 
 
@@ -67,6 +67,7 @@ def _mailer(settings: Settings) -> Callable[[], AbstractAsyncContextManager[Mail
         password=settings.smtp_password, connections=settings.smtp_connections,
         per_second=settings.smtp_per_second, per_domain_per_second=settings.smtp_per_domain_per_second,
         timeout=settings.smtp_timeout, ca_file=settings.smtp_ca_file,
+        handovers=settings.smtp_handovers,
     )  # fmt: skip
     return lambda: Pool(relay)
 

@@ -41,6 +41,11 @@ class Settings(BaseSettings):
     smtp_user: str = Field("", description="Login at the relay, if it wants one")
     smtp_password: str = Field("", description="Password at the relay")
     smtp_connections: int = Field(4, ge=1, le=64, description="Connections kept to the relay")
+    smtp_handovers: int = Field(
+        0, ge=0, le=64,
+        description="Mails that may await the relay's last answer at once, which a crash may repeat; "
+        "0: one for every four connections",
+    )  # fmt: skip
     smtp_per_second: float = Field(0, ge=0, description="Most mails a second, 0 for no limit")
     smtp_per_domain_per_second: float = Field(
         0, ge=0, description="Most mails a second to one domain, such as gmail.com; 0 for no limit"

@@ -169,7 +169,9 @@ async def _send_all(
         return sent / (time.perf_counter() - start)
 
 
-def measure(digests: int, connections: int, delay: float = 0.0, rounds: int = 3) -> dict[str, object]:
+def measure(
+    digests: int, connections: int, delay: float = 0.0, rounds: int = 3, handovers: int = 0
+) -> dict[str, object]:
     """Both rates, medians of alternating rounds, as the contract's JSON object has them."""
     chance = random.Random(2025)
     papers = _papers(300, chance)
@@ -181,8 +183,9 @@ def measure(digests: int, connections: int, delay: float = 0.0, rounds: int = 3)
     sink = context.Process(target=_run_sink, args=(theirs, delay), daemon=True)
     sink.start()
     settings = SmtpSettings(
-        "127.0.0.1", ours.recv(), connections=connections, helo="bench.example.org", timeout=30
-    )
+        "127.0.0.1", ours.recv(), connections=connections, helo="bench.example.org", timeout=30,
+        handovers=handovers,
+    )  # fmt: skip
 
     def rate(render: Callable[[Digest], bytes]) -> float:
         return asyncio.run(_send_all(settings, _digests(digests, papers, chance), render))
@@ -304,10 +307,12 @@ if __name__ == "__main__":
     parser.add_argument("--digests", type=int, default=2000)
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before each reply of the sink")
+    parser.add_argument("--handovers", type=int, default=0, help="mails at once that await the last answer")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--outbox", action="store_true", help="the whole way out of the outbox")
     chosen = parser.parse_args()
     if chosen.outbox:
         print(json.dumps(measure_outbox(chosen.digests, chosen.connections)))
         sys.exit()
-    print(json.dumps(measure(chosen.digests, chosen.connections, chosen.delay, chosen.rounds)))
+    found = measure(chosen.digests, chosen.connections, chosen.delay, chosen.rounds, chosen.handovers)
+    print(json.dumps(found))

@@ -207,6 +207,14 @@ def sent(session: Session, number: int, now: datetime) -> None:
     session.execute(update(DigestRow).where(DigestRow.id == number).values(values))
 
 
+def was_taken(session: Session, message_id: str, attempt: int, at: datetime) -> bool:
+    """The mail server took it at this attempt, as a sender noted that did not live to record it; false where
+    that is recorded, or the mail has been tried anew since."""
+    mine = DigestRow.message_id == message_id, DigestRow.state == "sending", DigestRow.attempts == attempt
+    values = {"state": "sent", "sent_at": at, "leased_until": None, "last_error": ""}
+    return rows_changed(session, update(DigestRow).where(*mine).values(values)) == 1
+
+
 def failed(
     session: Session, number: int, error: str, *, attempt: int, retry_at: datetime | None = None
 ) -> None:

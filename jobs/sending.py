@@ -1,8 +1,10 @@
 """From the outbox to the mail server: leased first, handed over, and every outcome recorded.
 
 As many mails are on their way as the way out has connections, and none of them takes the next one before the
-last one's outcome is committed. So a process that is killed leaves at most one mail a connection that the
-server took and that we do not know of; it is sent again under the same Message-ID.
+last one's outcome is committed. What the server takes is noted in a journal at once (jobs/journal.py); the
+next run reads the journals of those that were killed. What such a one repeats, under the same Message-ID, are
+mails whose last answer was on its way from the server: at most as many as may await it at once
+(`smtp.SmtpSettings.handovers`), which is one where there are four connections.
 """
 
 from __future__ import annotations
@@ -23,12 +25,14 @@ from db.relay_store import Relay
 from db.session import Session
 from jobs import compose, settling
 from jobs.alerts.smtp import Outcome
+from jobs.journal import Journal, Taken, left_behind
 from jobs.service import Mailer, Service
 
 log = structlog.get_logger()
 
 LEASE_SECONDS = 300
 _BATCH = 100  # mails leased together
+_WIDEST = 64  # mails on their way at once
 FAULTS = 20  # of the server in a row, after which mail is paused
 _PAUSES = tuple(timedelta(minutes=m) for m in (1, 2, 5, 10, 20, 30))
 
@@ -62,7 +66,17 @@ def send_due(service: Service, now: datetime) -> Delivered:
     Stops early after many faults of the server in a row, and sends nothing until the pause that follows is
     over; then one mail goes ahead of the others. What is not sent keeps its place in the outbox.
     """
+    _catch_up(service)
     return asyncio.run(_send_due(service, now))
+
+
+def _catch_up(service: Service) -> None:
+    """Record what senders that are no more had noted as taken, before anything is sent."""
+    for journal in left_behind(service.journal) if service.journal else ():
+        with service.database.writing() as session:
+            known = [alert_store.was_taken(session, t.message_id, t.attempt, t.at) for t in journal.taken]
+        journal.forget()
+        log.warning("a sender ended in the middle; what it had sent is recorded now", mails=sum(known))
 
 
 async def _send_due(service: Service, now: datetime) -> Delivered:
@@ -74,12 +88,15 @@ async def _send_due(service: Service, now: datetime) -> Delivered:
     begun = loop.time()
     # A run may last for hours, and leases must not run out in it; the loop's clock is never set back.
     run = _Run(service, before, lambda: now + timedelta(seconds=loop.time() - begun))
-    async with service.mailer() as mailer:
-        if before.pauses:
-            await run.send(mailer, width=1, at_most=1)
-        if not run.stopped(mailer):
-            await run.send(mailer, width=mailer.connections if isinstance(mailer, _Wide) else 1)
-        after = run.relay(mailer)
+    try:
+        async with service.mailer() as mailer:
+            if before.pauses:
+                await run.send(mailer, width=1, at_most=1)
+            if not run.stopped(mailer):
+                await run.send(mailer, width=mailer.connections if isinstance(mailer, _Wide) else 1)
+            after = run.relay(mailer)
+    finally:
+        run.close()
     if after != before:
         with service.database.writing() as session:
             relay_store.keep(session, after)
@@ -112,6 +129,8 @@ class _Run:
         self._may_take = 0
         self._broken = False
         self._book = _Book(service)
+        # There are never more connections than this (app.settings).
+        self._journal = Journal(service.journal, _WIDEST) if service.journal else None
 
     def faults(self, mailer: Mailer) -> int:
         """Faults of the server in a row, those of earlier runs included."""
@@ -142,7 +161,8 @@ class _Run:
         self._may_take = at_most or -1
         beat = asyncio.create_task(self._keep_leases())
         try:
-            ends = await asyncio.gather(*(self._work(mailer) for _ in range(width)), return_exceptions=True)
+            works = (self._work(mailer, slot) for slot in range(min(width, _WIDEST)))
+            ends = await asyncio.gather(*works, return_exceptions=True)
         finally:
             beat.cancel()
             with suppress(asyncio.CancelledError):
@@ -156,13 +176,18 @@ class _Run:
             self._left.clear()
             self._leases.clear()
 
-    async def _work(self, mailer: Mailer) -> None:
+    def close(self) -> None:
+        """Be done; where an outcome could not be recorded, the journal is left to the next run."""
+        if self._journal is not None:
+            self._journal.close(keep=self._broken)
+
+    async def _work(self, mailer: Mailer, slot: int) -> None:
         try:
             while not self.stopped(mailer) and (taken := await self._take()) is not None:
                 mail, prepared = taken
                 # Where the lease ran out (the machine slept), another process may have the mail by now.
                 if self.clock() < self._leases[mail.id]:
-                    await self._one(mailer, mail, prepared)
+                    await self._one(mailer, mail, prepared, slot)
                 self._leases.pop(mail.id)
         except BaseException:
             # The others finish what they are at: no mail is cut off between the server and the record.
@@ -186,6 +211,8 @@ class _Run:
         with self.service.database.writing() as session:
             leased = alert_store.lease(session, now, seconds=LEASE_SECONDS, at_most=at_most)
         self._leases.update({mail.id: now + timedelta(seconds=LEASE_SECONDS) for mail in leased})
+        if leased and self._journal is not None:
+            self._open_journal()
         try:
             with self.service.database.reading() as session:
                 prepared = compose.Prepared(self.service, session, leased, now) if leased else None
@@ -194,6 +221,23 @@ class _Run:
             log.exception("mails could not be prepared together", mails=len(leased))
             prepared = None
         return [(mail, prepared) for mail in leased]
+
+    def _open_journal(self) -> None:
+        assert self._journal is not None  # noqa: S101 - for the type checker
+        try:
+            self._journal.open()
+        except OSError as exc:
+            # Mail goes out all the same; only a crash would repeat more of it.
+            log.warning("no journal of what the server takes", folder=str(self.service.journal), why=str(exc))
+            self._journal = None
+
+    def _note(self, slot: int, mail: Queued) -> None:
+        if self._journal is None:
+            return
+        try:
+            self._journal.note(slot, Taken(mail.message_id, mail.attempts, self.clock()))
+        except OSError as exc:
+            log.warning("not noted in the journal; it is recorded all the same", mail=mail.id, why=str(exc))
 
     async def _keep_leases(self) -> None:
         """Extend the leases of what is still to be sent: a slow server may take hours over it."""
@@ -211,7 +255,7 @@ class _Run:
         with self.service.database.writing() as session:
             alert_store.extend(session, numbers, until)
 
-    async def _one(self, mailer: Mailer, mail: Queued, prepared: compose.Prepared | None) -> None:
+    async def _one(self, mailer: Mailer, mail: Queued, prepared: compose.Prepared | None, slot: int) -> None:
         now = self.clock()
         try:
             with self.service.database.reading() as session:
@@ -228,7 +272,9 @@ class _Run:
                 )
                 self.counts["withheld"] += 1
                 return
-            outcome = await mailer.send(self.service.sender.address, letter.to, letter.content)
+            outcome = await mailer.send(
+                self.service.sender.address, letter.to, letter.content, lambda: self._note(slot, mail)
+            )
             if outcome.about in {"server", "sender"}:
                 self._error = outcome.text
             else:

@@ -25,8 +25,13 @@ class Mailer(Protocol):
 
     faults_in_a_row: int
 
-    async def send(self, envelope_from: str, to: str, message: bytes) -> Outcome:
-        """Hand over one mail and say what became of it; raises nothing for faults of server or network."""
+    async def send(
+        self, envelope_from: str, to: str, message: bytes, taken: Callable[[], None] = ...
+    ) -> Outcome:
+        """Hand over one mail and say what became of it; raises nothing for faults of server or network.
+
+        ``taken`` is called at the very moment when it is known that the mail was taken.
+        """
 
 
 _NONE = Validators()
@@ -62,7 +67,8 @@ class Service:
 
     ``mailer`` opens the way out for mail; its connections are closed when the context ends. ``jitter`` draws
     from [0, 1), so that not all installations ask a server at the same moment. ``bounces`` is the folder of
-    delivery reports, if there is one. ``shelf`` keeps the latest days as vectors.
+    delivery reports, if there is one; ``journal`` the one where senders note what the server has taken.
+    ``shelf`` keeps the latest days as vectors.
     """
 
     database: Database
@@ -76,3 +82,4 @@ class Service:
     arxiv: ArxivAddresses = ArxivAddresses()
     jitter: Callable[[], float] = lambda: 0.0
     bounces: Path | None = None
+    journal: Path | None = None

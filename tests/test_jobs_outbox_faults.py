@@ -1,22 +1,13 @@
-"""The outbox under fire: nothing is lost, nothing is sent twice but for a kill, every outcome is on record.
-
-Run as a module, this file is the sending process that its own test kills.
-"""
+"""The outbox under fire: nothing is lost, nothing is sent twice, every outcome is on record."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
 import os
-import random
-import select
-import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,154 +17,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from sqlalchemy import event, update
 
 from db import alert_store, subscriber_store
 from db.session import Database
 from db.tables import PaperRow
-from jobs import compose, deliver, sending
-from jobs.alerts.links import Links
-from jobs.alerts.mail import Sender
+from jobs import deliver, sending
 from jobs.alerts.outbox_folder import OutboxFolder
-from jobs.alerts.smtp import Outcome, Pool, SmtpSettings
+from jobs.alerts.smtp import Pool
 from jobs.service import Service
 from profiles.profile import Profile
 from recommender.interest import Interests
-from tests.conftest import NOW, ROOT
+from tests.conftest import NOW
+from tests.mail_server import CONNECTIONS, Inbox, receiving, relay
+from tests.outboxes import AT_ONCE, announce, give, join, states, waiting
 from tests.readers import mails
 from tests.test_alerts_smtp import Scripted
 from tests.test_app_processes import free_port
-from tests.test_jobs_deliver import AT_ONCE, announce, give, join, states, waiting
 
 pytestmark = pytest.mark.smtp
 
-READERS = 500
-KILLS = 200
-CONNECTIONS = 4
 ROUND = timedelta(seconds=sending.LEASE_SECONDS + 60)
-
-
-class Inbox:
-    """Keeps which mail came to whom, and the mails themselves."""
-
-    def __init__(self) -> None:
-        self.taken: list[tuple[str, str]] = []
-        self.mails: list[bytes] = []
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd's name
-        raw = envelope.original_content
-        head = raw.partition(b"\r\n\r\n")[0].decode()
-        identity = head.partition("\r\nMessage-ID: ")[2].partition("\r\n")[0]
-        self.taken.append((envelope.rcpt_tos[0], identity))
-        self.mails.append(raw)
-        return "250 taken"
-
-
-@contextmanager
-def receiving(inbox: Inbox) -> Iterator[int]:
-    """A real mail server on a port of loopback."""
-    controller = Controller(inbox, hostname="127.0.0.1", port=free_port(), data_size_limit=10**8)
-    controller.start()
-    try:
-        yield controller.port
-    finally:
-        controller.stop()
-
-
-def relay(port: int, **more: Any) -> SmtpSettings:
-    given: dict[str, Any] = {"connections": CONNECTIONS, "helo": "we.example", "timeout": 5.0}
-    return SmtpSettings("127.0.0.1", port, **(given | more))
 
 
 def send_through(service: Service, port: int, now: datetime = NOW, **more: Any) -> deliver.Delivered:
     service.mailer = lambda: Pool(relay(port, **more))
     return deliver.send_due(service, now)
-
-
-# --- kill -9 ---------------------------------------------------------------------------------------------
-
-
-class Telling(Pool):
-    """A pool that says when the server has taken a mail, which is before that is recorded."""
-
-    def __init__(self, settings: SmtpSettings, tell: int) -> None:
-        super().__init__(settings)
-        self.tell = tell
-
-    async def send(self, envelope_from: str, to: str, message: bytes) -> Outcome:
-        outcome = await super().send(envelope_from, to, message)
-        os.write(self.tell, b".")
-        return outcome
-
-
-def _send_and_be_killed(url: str, port: int, kills: int, seed: int) -> None:
-    """Fork senders one after the other and kill each at a random moment, three in four soon after
-    the server has taken its first mail; print how many were still at it."""
-    chance = random.Random(seed)
-    database = Database(url)
-    links = Links("http://papers.example.org", "a secret for tests only")
-    heard, tell = os.pipe()
-    sender = Sender("Paperwatch", "digest@papers.example.org")
-    service = Service(database, links, sender, lambda: Telling(relay(port), tell))
-    # What takes long the first time is done here, so that the kills fall on sending and not on loading.
-    with database.reading() as session:
-        first = alert_store.mail(session, 1)
-        assert first is not None
-        assert isinstance(compose.letter(service, session, first, NOW), compose.Letter)
-    database.dispose()
-    killed = 0
-    for number in range(kills):
-        child = os.fork()
-        if child == 0:
-            done = deliver.send_due(service, NOW + number * ROUND)
-            os._exit(0 if done.paused_until is None else 1)
-        if number % 4:
-            _wait(heard, child)
-        time.sleep(chance.uniform(0, 0.015))
-        os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        killed += os.WIFSIGNALED(status)
-        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-        while select.select([heard], [], [], 0)[0]:
-            os.read(heard, 4096)
-    print(killed)  # noqa: T201 - for the test
-
-
-def _wait(heard: int, child: int) -> None:
-    """Wait until something can be heard, or the child is done (and not yet reaped)."""
-    while not select.select([heard], [], [], 0.002)[0]:
-        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-            return
-
-
-def test_kill_9_at_any_moment_loses_no_mail_and_repeats_at_most_one_a_connection(
-    service: Service, database: Database, tmp_path: Path
-) -> None:
-    waiting(service, tmp_path / "in", READERS)
-    database.dispose()
-    inbox = Inbox()
-    with receiving(inbox) as port:
-        run = subprocess.run(
-            [sys.executable, "-m", "tests.test_jobs_outbox_faults", database.url, str(port), str(KILLS), "7"],
-            cwd=ROOT, capture_output=True, text=True, check=False, timeout=240,
-        )  # fmt: skip
-        assert run.returncode == 0, run.stderr
-        killed = int(run.stdout)
-        before = len(inbox.taken)
-        send_through(service, port, NOW + (KILLS + 1) * ROUND)
-    # The kills fell on a run at work: it was neither over long before nor had it never begun.
-    assert killed >= KILLS // 2
-    assert before > KILLS
-    came = Counter(inbox.taken)
-    assert {to for to, _ in came} == {f"reader{n}@example.org" for n in range(READERS)}
-    # Every repetition has the Message-ID of the first.
-    assert len(came) == READERS
-    repeated = sum(came.values()) - READERS
-    assert repeated <= killed * CONNECTIONS
-    assert max(came.values()) <= 1 + killed
-    assert states(service) == {"sent": READERS}
-    print(f"{killed} kills, {before} mails before the last, {repeated} repeated")  # noqa: T201
 
 
 # --- what servers do -------------------------------------------------------------------------------------
@@ -408,7 +277,3 @@ def _check_headers(raw: bytes, profile: Profile) -> None:
     rich = message.get_body(("html",))
     assert rich is not None
     assert "<script" not in rich.get_content()
-
-
-if __name__ == "__main__":
-    _send_and_be_killed(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import feedparser
 import pytest
@@ -247,7 +248,7 @@ class Refusing(OutboxFolder):
         super().__init__(folder)
         self.outcome = outcome
 
-    async def send(self, envelope_from: str, to: str, message: bytes) -> Outcome:
+    async def send(self, envelope_from: str, to: str, message: bytes, *more: Any) -> Outcome:
         return self.outcome
 
 

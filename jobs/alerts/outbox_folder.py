@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import policy
@@ -61,7 +62,13 @@ class OutboxFolder:
     ) -> None:
         return None
 
-    async def send(self, envelope_from: str, to: str, message: bytes) -> Outcome:  # noqa: ARG002 - as Pool's
+    async def send(
+        self,
+        envelope_from: str,  # noqa: ARG002 - as Pool's
+        to: str,  # noqa: ARG002
+        message: bytes,
+        taken: Callable[[], None] = lambda: None,
+    ) -> Outcome:
         """Write the mail; a full or missing disk is a reason to try again."""
         try:
             path = self.write(message)
@@ -69,6 +76,7 @@ class OutboxFolder:
             self.faults_in_a_row += 1
             return Outcome("retry", 0, f"outbox {self.folder}: {exc}", "server")
         self.faults_in_a_row = 0
+        taken()
         return Outcome("sent", 250, path.name)
 
     def write(self, message: bytes) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
@@ -28,7 +30,10 @@ class SmtpSettings:
     """The relay: ``tls`` is none, starttls or tls; rates are per second, 0 being no limit.
 
     ``ca_file`` names a PEM file of further trusted authorities. ``helo`` is the name we greet with.
-    ``timeout`` in seconds bounds every wait for the server.
+    ``timeout`` in seconds bounds every wait for the server. ``handovers`` is how many mails may await the
+    answer to their last byte at once, 0 being one for every four connections: those are the mails that a
+    crash may repeat. Their wait is one of four that a mail takes (MAIL, RCPT, DATA, the end), so that a
+    quarter of the connections in it keeps all of them busy.
     """
 
     host: str
@@ -42,6 +47,7 @@ class SmtpSettings:
     timeout: float = 60.0
     ca_file: str = ""
     helo: str = ""
+    handovers: int = 0
 
     def __repr__(self) -> str:
         return f"SmtpSettings(host={self.host!r}, port={self.port}, tls={self.tls!r}, user={self.user!r})"
@@ -77,7 +83,8 @@ class Pool:
         self._settings = settings
         self.connections = settings.connections
         self._idle: asyncio.LifoQueue[_Connection] = asyncio.LifoQueue()
-        self._connections = [_Connection(settings) for _ in range(settings.connections)]
+        gate = asyncio.Semaphore(settings.handovers or -(-settings.connections // 4))
+        self._connections = [_Connection(settings, gate) for _ in range(settings.connections)]
         for connection in self._connections:
             self._idle.put_nowait(connection)
         self._all = Pace(settings.per_second)
@@ -92,10 +99,13 @@ class Pool:
     ) -> None:
         await asyncio.gather(*(connection.quit() for connection in self._connections))
 
-    async def send(self, envelope_from: str, to: str, message: bytes) -> Outcome:
+    async def send(
+        self, envelope_from: str, to: str, message: bytes, taken: Callable[[], None] = lambda: None
+    ) -> Outcome:
         """Hand one mail to the relay and say what became of it.
 
-        ``message`` is complete ASCII bytes with CRLF line ends. Raises nothing for SMTP or connection faults.
+        ``message`` is complete ASCII bytes with CRLF line ends. ``taken`` is called at once when the relay
+        has answered that it took the mail. Raises nothing for SMTP or connection faults.
         """
         try:
             sender = mailbox(envelope_from)
@@ -110,7 +120,7 @@ class Pool:
         await self._all.turn()
         connection = await self._idle.get()
         try:
-            outcome = await connection.send(sender, recipient, message)
+            outcome = await connection.send(sender, recipient, message, taken)
         finally:
             self._idle.put_nowait(connection)
         self.faults_in_a_row = self.faults_in_a_row + 1 if outcome.about in {"server", "sender"} else 0
@@ -153,12 +163,13 @@ class Paces:
 class _Connection:
     """One connection, opened when needed and again after it was lost."""
 
-    def __init__(self, settings: SmtpSettings) -> None:
+    def __init__(self, settings: SmtpSettings, gate: AbstractAsyncContextManager[None]) -> None:
         self._settings = settings
+        self._gate = gate
         self._client: aiosmtplib.SMTP | None = None
         self._step = ""
 
-    async def send(self, sender: str, to: str, message: bytes) -> Outcome:
+    async def send(self, sender: str, to: str, message: bytes, taken: Callable[[], None]) -> Outcome:
         """One mail over this connection. A kept connection that proves dead is opened anew, once."""
         kept = self._client is not None and self._client.is_connected
         try:
@@ -169,11 +180,11 @@ class _Connection:
         except (aiosmtplib.SMTPException, OSError, ValueError) as exc:
             self._drop()
             return Outcome("retry", 0, self._connect_fault(exc), "server")
-        outcome = await self._transaction(client, sender, to, message)
+        outcome = await self._transaction(client, sender, to, message, taken)
         # A server may close an idle connection at any time (RFC 5321, section 4.5.3.2); at the first command
         # of a mail that says nothing about the mail.
         if kept and self._step == "MAIL" and outcome.code in {0, 421}:
-            return await self.send(sender, to, message)
+            return await self.send(sender, to, message, taken)
         return outcome
 
     async def quit(self) -> None:
@@ -213,7 +224,9 @@ class _Connection:
         await client.connect()
         return client
 
-    async def _transaction(self, client: aiosmtplib.SMTP, sender: str, to: str, message: bytes) -> Outcome:
+    async def _transaction(
+        self, client: aiosmtplib.SMTP, sender: str, to: str, message: bytes, taken: Callable[[], None]
+    ) -> Outcome:
         size = [f"SIZE={len(message)}"] if client.supports_extension("size") else []
         self._step = "MAIL"
         try:
@@ -221,7 +234,7 @@ class _Connection:
             self._step = "RCPT"
             await client.rcpt(to)
             self._step = "DATA"
-            reply = await self._data(client, message)
+            reply = await self._data(client, message, taken)
         except aiosmtplib.SMTPResponseException as exc:
             await self._after_refusal(client, exc.code)
             return classify(self._step, exc.code, exc.message)
@@ -235,7 +248,9 @@ class _Connection:
             raise
         return Outcome("sent", reply.code, clean(reply.message))
 
-    async def _data(self, client: aiosmtplib.SMTP, message: bytes) -> aiosmtplib.SMTPResponse:
+    async def _data(
+        self, client: aiosmtplib.SMTP, message: bytes, taken: Callable[[], None]
+    ) -> aiosmtplib.SMTPResponse:
         """The DATA command for bytes that have CRLF line ends already.
 
         aiosmtplib's own passes the message through two regular expressions, which costs more than all the
@@ -244,19 +259,26 @@ class _Connection:
         protocol, timeout = client.protocol, self._settings.timeout
         ends = message.count(b"\r\n")
         if protocol is None or message.count(b"\n") != ends or message.count(b"\r") != ends:
-            self._step = "BODY"
-            return await client.data(message)
+            async with self._gate:
+                self._step = "BODY"
+                reply = await client.data(message)
+                taken()
+            return reply
         reply = await client.execute_command(b"DATA", timeout=timeout)
         if reply.code != aiosmtplib.SMTPStatus.start_input:
             raise aiosmtplib.SMTPDataError(reply.code, reply.message)
         # A full stop at the start of a line is doubled (RFC 5321, section 4.5.2).
         body = message.replace(b"\r\n.", b"\r\n..")
         body = b"." + body if body.startswith(b".") else body
-        self._step = "BODY"
-        protocol.write(body + (b".\r\n" if body.endswith(b"\r\n") else b"\r\n.\r\n"))
-        reply = await protocol.read_response(timeout=timeout)
-        if reply.code != aiosmtplib.SMTPStatus.completed:
-            raise aiosmtplib.SMTPDataError(reply.code, reply.message)
+        protocol.write(body if body.endswith(b"\r\n") else body + b"\r\n")
+        # Until its last line is there the server takes nothing, so the mail may wait its turn here.
+        async with self._gate:
+            self._step = "BODY"
+            protocol.write(b".\r\n")
+            reply = await protocol.read_response(timeout=timeout)
+            if reply.code != aiosmtplib.SMTPStatus.completed:
+                raise aiosmtplib.SMTPDataError(reply.code, reply.message)
+            taken()
         return reply
 
     async def _after_refusal(self, client: aiosmtplib.SMTP, code: int) -> None:
