@@ -28,11 +28,13 @@ NEWS = timedelta(days=14)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a harvest of several sets stopped: the day it began from, the set's position, and the page."""
+    """Where a harvest stopped: the day it began from, the position of the set, the page, and whether it goes
+    through arXiv's archive (oai) or its search (api)."""
 
     since: str
     at: int = 0
     token: str = ""
+    way: str = "oai"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class Memory:
 
     Every feed day up to ``upto`` was received or stands in ``missing``. ``mark`` is the fingerprint of the
     last batch, ``tries`` how often the awaited one was asked for in vain, ``backfill`` the first of the days
-    before the first check that are still to be fetched, ``place`` where an unfinished harvest goes on.
+    before the first check that are still to be fetched, ``place`` where an unfinished harvest goes on,
+    ``refused`` how often in a row the harvest failed.
     """
 
     upto: date | None = None
@@ -50,6 +53,7 @@ class Memory:
     tries: int = 0
     backfill: date | None = None
     place: Place | None = None
+    refused: int = 0
 
     @classmethod
     def of(cls, cursor: Mapping[str, Any]) -> Memory:
@@ -62,6 +66,7 @@ class Memory:
             tries=cursor.get("tries", 0),
             backfill=_date(cursor.get("backfill")),
             place=Place(**place) if place else None,
+            refused=cursor.get("refused", 0),
         )
 
     def as_cursor(self) -> dict[str, Any]:
@@ -73,6 +78,7 @@ class Memory:
             "tries": self.tries,
             "backfill": self.backfill.isoformat() if self.backfill else None,
             "place": asdict(self.place) if self.place else None,
+            "refused": self.refused,
         }
 
 

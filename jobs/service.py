@@ -54,10 +54,11 @@ class Offline:
 
 @dataclass(frozen=True, slots=True)
 class ArxivAddresses:
-    """Where arXiv's feeds and its OAI-PMH archive are."""
+    """Where arXiv's feeds, its OAI-PMH archive and its search API are."""
 
     feeds: str = "https://rss.arxiv.org/rss"
     oai: str = "https://oaipmh.arxiv.org/oai"
+    api: str = "https://export.arxiv.org/api/query"
 
 
 @dataclass(slots=True)

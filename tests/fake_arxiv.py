@@ -119,7 +119,9 @@ class FakeArxiv:
 
     ``late`` maps a feed day to the hour (Eastern) at which it comes out; until then the feed shows what
     ``stale`` says for the day: "old" (the last feed as it was), "redated" (its papers under the new date) or
-    "empty". A day in ``lost`` never gets its feed. ``down`` are spans in which everything answers 503.
+    "empty". A day in ``lost`` never gets its feed. ``down`` are spans in which everything answers 503,
+    ``archive_down`` those in which OAI-PMH does. ``api_fault`` is what the search does: "refuses", "empty",
+    or "empty at times".
     """
 
     papers: list[Paper]
@@ -130,6 +132,7 @@ class FakeArxiv:
     lost: set[date] = field(default_factory=set)
     down: list[tuple[datetime, datetime]] = field(default_factory=list)
     archive_down: list[tuple[datetime, datetime]] = field(default_factory=list)
+    api_fault: str = ""
     busy: Callable[[int], bool] = lambda _number: False
     page: int = 40
     requests: list[tuple[datetime, str]] = field(default_factory=list)
@@ -222,17 +225,21 @@ class FakeArxiv:
         return _oai_answer(self.clock.now(), f"<ListRecords>{body}{token}</ListRecords>")
 
     def _api(self, query: dict[str, str]) -> bytes:
-        found = [p for p in self.papers if self.announced(p.day)]
-        found.sort(key=lambda p: p.id, reverse=True)
+        names = {part.removeprefix("cat:") for part in query.get("search_query", "").split(" OR ") if part}
         start, most = int(query.get("start", 0)), int(query.get("max_results", 10))
-        entries = "".join(_entry(p) for p in found[start : start + most])
-        return (
-            '<?xml version="1.0" encoding="UTF-8"?><feed xmlns="http://www.w3.org/2005/Atom" '
-            'xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/" xmlns:arxiv="http://arxiv.org/schemas/atom">'
-            "<title>arXiv Query: x</title><id>http://arxiv.org/api/x</id>"
-            f"<opensearch:totalResults>{len(found)}</opensearch:totalResults>"
-            f"<opensearch:startIndex>{start}</opensearch:startIndex>{entries}</feed>"
-        ).encode()
+        number = sum("/api/" in target for _, target in self.requests)
+        if self.api_fault == "refuses":
+            return _api_answer(0, 0, _ERROR_ENTRY)
+        found = []
+        for paper in self.papers:
+            public = [event for event in paper.events if self.announced(event.day)]
+            if public and (not names or names & set(paper.categories)):
+                found.append((paper, public))
+        found.sort(key=lambda each: (each[1][-1].submitted, each[0].id), reverse=True)
+        shown = found[start : start + min(most, self.page)]
+        if self.api_fault == "empty" or (self.api_fault == "empty at times" and number % 2):
+            shown = []
+        return _api_answer(len(found), start, "".join(_entry(paper, public) for paper, public in shown))
 
     # --- the server ----------------------------------------------------------------------------------------
 
@@ -320,14 +327,38 @@ def _record(paper: Paper, public: Sequence[Version]) -> str:
     )
 
 
-def _entry(paper: Paper) -> str:
-    first = paper.events[0]
-    return (
-        f"<entry><id>http://arxiv.org/abs/{paper.id}v1</id><title>{escape(title_of(paper))}</title>"
-        f"<published>{first.submitted:%Y-%m-%dT%H:%M:%SZ}</published>"
-        f"<summary>{abstract_of(paper, 1)}</summary>"
-        f'<author><name>Ada Example</name></author><category term="{paper.categories[0]}"/></entry>'
+def _entry(paper: Paper, public: Sequence[Version]) -> str:
+    gone = (
+        "<arxiv:comment>This paper has been withdrawn by the authors</arxiv:comment>"
+        if _withdrawn(paper, public[-1])
+        else ""
     )
+    return (
+        f"<entry><id>http://arxiv.org/abs/{paper.id}v{public[-1].number}</id>"
+        f"<title>{escape(title_of(paper))}</title>"
+        f"<updated>{public[-1].submitted:%Y-%m-%dT%H:%M:%SZ}</updated>"
+        f"<published>{public[0].submitted:%Y-%m-%dT%H:%M:%SZ}</published>"
+        f"<summary>{abstract_of(paper, public[-1].number)}</summary>{gone}"
+        f"<author><name>Ada Example</name></author>"
+        f"<author><name>Number{paper.id.replace('.', '')} Author</name></author>"
+        f'<category term="{paper.categories[0]}"/></entry>'
+    )
+
+
+_ERROR_ENTRY = (
+    "<entry><id>http://arxiv.org/api/errors#start_must_be_non-negative</id><title>Error</title>"
+    "<summary>the query is not understood</summary></entry>"
+)
+
+
+def _api_answer(total: int, start: int, entries: str) -> bytes:
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><feed xmlns="http://www.w3.org/2005/Atom" '
+        'xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/" xmlns:arxiv="http://arxiv.org/schemas/atom">'
+        "<title>arXiv Query: x</title><id>http://arxiv.org/api/x</id>"
+        f"<opensearch:totalResults>{total}</opensearch:totalResults>"
+        f"<opensearch:startIndex>{start}</opensearch:startIndex>{entries}</feed>"
+    ).encode()
 
 
 def _oai_answer(now: datetime, inner: str) -> bytes:

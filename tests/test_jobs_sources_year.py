@@ -95,7 +95,9 @@ def _service(database: Database, folder: Path, clock: Clock, port: int, rng: ran
     return Service(
         database, Links("http://papers.example.org", "a secret for tests only"),
         Sender("Paperwatch", "digest@papers.example.org"), lambda: OutboxFolder(folder / "outbox"),
-        fetcher=fetcher, arxiv=ArxivAddresses(oai=f"http://oaipmh.arxiv.org:{port}/oai"), jitter=rng.random,
+        fetcher=fetcher, jitter=rng.random, arxiv=ArxivAddresses(
+            oai=f"http://oaipmh.arxiv.org:{port}/oai", api=f"http://export.arxiv.org:{port}/api/query"
+        ),
     )  # fmt: skip
 
 

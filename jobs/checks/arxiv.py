@@ -11,11 +11,12 @@ from urllib.parse import quote, urlsplit
 from db import paper_store
 from db.records import Receipt, Source
 from jobs import rhythm
+from jobs.checks import arxiv_search
 from jobs.checks.checked import Checked
 from jobs.checks.pages import resumed
 from jobs.rhythm import Answer, Memory, Place
 from jobs.service import Service
-from jobs.sources import announcements, arxiv_rss, oai_pmh
+from jobs.sources import announcements, arxiv_api, arxiv_rss, oai_pmh
 from jobs.sources.fetch import FetchError, Validators
 from jobs.sources.parsed import Parsed, SourceError
 from jobs.storing import added, store, store_sorted
@@ -27,6 +28,13 @@ _FEED_HOLDS = 2_000
 _AHEAD = timedelta(days=3)
 _LONGEST_RETRY = timedelta(hours=4)
 _MOST_PAGES = 500
+# After so many failures in a row of the archive the search API is asked.
+_PATIENCE = 3
+_HELD = timedelta(days=7)
+
+
+class RestFollowsError(SourceError):
+    """A harvest that is too long for one check, and goes on with the next one."""
 
 
 def check(service: Service, source: Source, now: datetime) -> Checked:
@@ -95,19 +103,24 @@ def _answer(parsed: Parsed) -> Answer:
 def _fill(
     service: Service, source: Source, memory: Memory, now: datetime
 ) -> tuple[Receipt, Memory, datetime | None]:
-    """Look up the missing days, and on the first run those before it, in one harvest of the archive.
+    """Look up the missing days, and on the first run those before it, in one harvest of the archive, or of
+    the search API where the archive has failed again and again.
 
     A record's datestamp moves with every change, so the harvest has no end date: all that changed since the
     day before the first missing one is looked through. An error is in the receipt, with the memory of how
     far it came, and the moment before which the server does not want to be asked again.
     """
     days = [*memory.missing, *([memory.backfill] if memory.backfill else [])]
-    since = (min(days) - timedelta(days=1)).isoformat()
-    place = memory.place if memory.place and memory.place.since == since else Place(since)
-    receipt = Receipt(source.id, now, service.arxiv.oai, format=oai_pmh.NAME)
+    since = min(days) - timedelta(days=1)
+    # In turns from then on, since either may be the first that answers again.
+    way = "api" if memory.refused >= _PATIENCE and (memory.refused - _PATIENCE) % 2 == 0 else "oai"
+    place = Place(since.isoformat(), way=way)
+    if memory.place is not None and (memory.place.since, memory.place.way) == (place.since, way):
+        place = memory.place
+    receipt, pages = _begun(service, source, place, since, now)
     received = 0
     try:
-        for parsed, after in _harvest(service, categories(source.location), place):
+        for parsed, after in pages:
             with service.database.reading() as session:
                 known = paper_store.known(session, [paper.id for paper in parsed.papers])
             news, archive = sort_out(parsed.papers, known, memory, now)
@@ -116,19 +129,40 @@ def _fill(
             received, place = received + len(news) + len(archive), after
     except (FetchError, SourceError) as error:
         failed = replace(receipt, received=received, error=str(error), outcome="error")
-        # A token that was refused is of no use again; the harvest begins anew.
-        reached = place if isinstance(error, FetchError) else None
+        # A token that was refused is of no use again, and the harvest begins anew; the API has no tokens.
+        kept = isinstance(error, FetchError | RestFollowsError) or way == "api"
         not_before = error.retry_after if isinstance(error, FetchError) else None
-        return failed, replace(memory, place=reached, tries=memory.tries + 1), not_before
+        after_it = replace(
+            memory, place=place if kept else None, tries=memory.tries + 1, refused=memory.refused + 1
+        )
+        return failed, after_it, not_before
     filled = replace(receipt, received=received, batch=max(memory.missing, default=None))
     filled = replace(filled, note=_filled_words(memory, filled), outcome="filled")
-    return filled, replace(memory, missing=(), backfill=None, place=None, tries=0), None
+    return filled, replace(memory, missing=(), backfill=None, place=None, tries=0, refused=0), None
+
+
+def _begun(
+    service: Service, source: Source, place: Place, since: date, now: datetime
+) -> tuple[Receipt, Iterator[tuple[Parsed, Place]]]:
+    """The receipt and the pages of a harvest from this place."""
+    names = categories(source.location)
+    if place.way == "oai":
+        receipt = Receipt(source.id, now, service.arxiv.oai, format=oai_pmh.NAME)
+        return receipt, _harvest(service, names, place)
+    # Moderators hold papers back for days, and the API knows only when they were submitted. What was
+    # announced before this source was added is unknown as well, but no news.
+    held = since - _HELD
+    watched = announcements.today(source.added_at) if source.added_at else since
+    last = min(since, max(held, watched)).isoformat()
+    pages = arxiv_search.harvest(service, names, place, last)
+    return Receipt(source.id, now, service.arxiv.api, format=arxiv_api.NAME), pages
 
 
 def _filled_words(memory: Memory, receipt: Receipt) -> str:
     days = [rhythm.words(day) for day in memory.missing]
     named = ", ".join(days) if len(days) < 4 else f"{days[0]} to {days[-1]}"
-    parts = [f"{named} looked up in arXiv's archive"] if named else []
+    where = "archive" if receipt.format == oai_pmh.NAME else "search, since its archive does not answer"
+    parts = [f"{named} looked up in arXiv's {where}"] if named else []
     parts += [f"the days from {rhythm.words(memory.backfill)} on fetched"] if memory.backfill else []
     return f"{' and '.join(parts)}: {receipt.new} new of {receipt.received} papers"
 
@@ -149,7 +183,9 @@ def _harvest(service: Service, names: Sequence[str], start: Place) -> Iterator[t
         at = place.at if parsed.next_page else place.at + 1
         place = Place(start.since, at, parsed.next_page)
         yield parsed, place
-    raise SourceError(f"arXiv's archive: more than {_MOST_PAGES} pages; the rest follows", permanent=False)
+    raise RestFollowsError(
+        f"arXiv's archive: more than {_MOST_PAGES} pages; the rest follows", permanent=False
+    )
 
 
 def sort_out(

@@ -17,7 +17,7 @@ NAME = "arxiv-api"
 _API = re.compile(rb"arxiv\.org/(?:api/|schemas/atom)|arxiv query:|arxiv search results", re.IGNORECASE)
 _FEEDS = re.compile(rb"//rss\.arxiv\.org/|oai:arXiv\.org:|announce_type>")
 # The API serves no more than 30,000 results of one query, https://info.arxiv.org/help/api/user-manual.html.
-_MOST = 30_000
+MOST = 30_000
 
 
 def recognises(head: bytes) -> bool:
@@ -58,9 +58,13 @@ def parse(data: bytes) -> Parsed:
         )
     # A cut answer is asked for again from the entry where it stops.
     after -= page.cut
-    next_page = str(after) if after < min(total, _MOST) else ""
+    next_page = str(after) if after < min(total, MOST) else ""
     note = "" if entries else "no results for this query"
-    return Parsed(NAME, tuple(papers), tuple(rejected), note, next_page=next_page)
+    updated = text(next(children(entries[-1], "updated"), None)) if entries and not page.cut else ""
+    return Parsed(
+        NAME, tuple(papers), tuple(rejected), note, next_page=next_page, cursor=updated,
+        beyond=not next_page and after < total,
+    )  # fmt: skip
 
 
 def _refuse_error(entry: etree._Element) -> None:

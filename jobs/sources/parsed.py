@@ -32,7 +32,8 @@ class Parsed:
     ``note`` says why a payload without papers is validly empty ("no announcement at the weekend").
     ``batch`` is the announcement day of the whole payload where it states one.
     ``next_page`` is what to ask for next: an OAI resumption token, or the API's next start.
-    ``cursor`` is where the next harvest starts: OAI-PMH's responseDate, to be sent as ``from``.
+    ``cursor`` is where the next harvest starts: OAI-PMH's responseDate, to be sent as ``from``; of arXiv's
+    API the moment at which the last entry was updated. ``beyond`` if the API has more than it ever shows.
     ``deleted`` are the canonical ids of records that the source says it deleted; they are no papers.
     """
 
@@ -44,6 +45,7 @@ class Parsed:
     next_page: str = ""
     cursor: str = ""
     deleted: tuple[str, ...] = ()
+    beyond: bool = False
 
 
 class Format(Protocol):
