@@ -9,10 +9,11 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from email.utils import parseaddr
+from typing import TYPE_CHECKING
 
 import stamina
 
-from app.settings import Settings, load, secret
+from app.settings import Settings, SettingsError, load, secret
 from app.version import VERSION
 from db import migrate, source_store
 from db.session import Database
@@ -23,6 +24,9 @@ from jobs.alerts.smtp import Pool, SmtpSettings
 from jobs.pacing import SharedPace
 from jobs.service import Mailer, Service
 from jobs.sources.fetch import Fetcher, user_agent
+
+if TYPE_CHECKING:
+    from jobs.alerts.signing import Signer
 
 
 def service(settings: Settings | None = None) -> Service:
@@ -41,7 +45,7 @@ def service(settings: Settings | None = None) -> Service:
     return Service(
         database, links, _sender(settings), _mailer(settings), fetcher=_fetcher(settings, database),
         jitter=random.Random().random,  # noqa: S311  # spreads requests, guards nothing
-        bounces=settings.bounces, journal=settings.data / "taken",
+        bounces=settings.bounces, journal=settings.data / "taken", sign=_sign(settings),
     )  # fmt: skip
 
 
@@ -57,6 +61,29 @@ def _fetcher(settings: Settings, database: Database) -> Fetcher:
 def _sender(settings: Settings) -> Sender:
     name, address = parseaddr(settings.mail_from)
     return Sender(name or "Paperwatch", address, settings.unsubscribe_to)
+
+
+def _sign(settings: Settings) -> Callable[[bytes], bytes]:
+    made = signer(settings)
+    return made.sign if made else bytes
+
+
+def signer(settings: Settings) -> Signer | None:
+    """What signs mail (DKIM); None where no key is set. Raises `SettingsError` for one that cannot sign."""
+    if not settings.dkim_key and not settings.dkim_selector:
+        return None
+    # Loading it takes a DNS library, which nothing else needs.
+    from jobs.alerts.signing import Signer, SigningError  # noqa: PLC0415
+
+    if not settings.dkim_selector:
+        raise SettingsError(
+            "PAPERWATCH_DKIM_SELECTOR is not set; PAPERWATCH_DKIM_KEY needs a name in the DNS"
+        )
+    domain = settings.dkim_domain or parseaddr(settings.mail_from)[1].rpartition("@")[2]
+    try:
+        return Signer(domain, settings.dkim_selector, settings.dkim_key)
+    except SigningError as exc:
+        raise SettingsError(f"PAPERWATCH_DKIM_KEY: {exc}") from exc
 
 
 def _mailer(settings: Settings) -> Callable[[], AbstractAsyncContextManager[Mailer]]:

@@ -104,8 +104,10 @@ def letter(
     try:
         content = _render(service, session, queued, person, now, prepared)
     except mime.MailError as exc:
-        return Withheld(str(exc))
-    return content if isinstance(content, Withheld) else Letter(person.id, person.email, content)
+        content = Withheld(str(exc))
+    return (
+        content if isinstance(content, Withheld) else Letter(person.id, person.email, service.sign(content))
+    )
 
 
 def _render(

@@ -234,7 +234,7 @@ async def _send_test(service: Service, address: str, now: datetime) -> Outcome:
     identity = message_id(service, 0, "test", f"{address}/{stamp}")
     letter = notes.render_note("test", address, service.links.home, now, identity, service.sender)
     async with service.mailer() as mailer:
-        return await mailer.send(service.sender.address, address, letter)
+        return await mailer.send(service.sender.address, address, service.sign(letter))
 
 
 def send_test(service: Service, address: str, now: datetime) -> Outcome:

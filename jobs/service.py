@@ -69,7 +69,7 @@ class Service:
     ``mailer`` opens the way out for mail; its connections are closed when the context ends. ``jitter`` draws
     from [0, 1), so that not all installations ask a server at the same moment. ``bounces`` is the folder of
     delivery reports, if there is one; ``journal`` the one where senders note what the server has taken.
-    ``shelf`` keeps the latest days as vectors.
+    ``shelf`` keeps the latest days as vectors. ``sign`` puts the domain's signature on a mail's bytes.
     """
 
     database: Database
@@ -84,3 +84,4 @@ class Service:
     jitter: Callable[[], float] = lambda: 0.0
     bounces: Path | None = None
     journal: Path | None = None
+    sign: Callable[[bytes], bytes] = bytes

@@ -72,6 +72,9 @@ def _of_settings(settings: Settings) -> list[Finding]:
     if settings.smtp_host and settings.base_url.startswith("http://"):
         why = "one-click unsubscribing needs https (RFC 8058), and large mail services demand it"
         found.append(Finding("PAPERWATCH_BASE_URL", why, "serve it by https and say so here"))
+    if settings.dkim_domain and not _stands_for(settings.dkim_domain, settings.mail_from):
+        why = f"signatures of {settings.dkim_domain} say nothing about mail from {settings.mail_from} (DMARC)"
+        found.append(Finding("PAPERWATCH_DKIM_DOMAIN", why, "unset it, or set it to the domain of mail_from"))
     if settings.smtp_host and settings.smtp_password and settings.smtp_tls == "none":
         why = "the relay's password travels in clear text"
         found.append(Finding("PAPERWATCH_SMTP_TLS", why, "set it to starttls or tls"))
@@ -80,6 +83,12 @@ def _of_settings(settings: Settings) -> list[Finding]:
         for folder in settings.watched
         if not folder.is_dir()
     ]
+
+
+def _stands_for(domain: str, mail_from: str) -> bool:
+    """Whether the domain is the one of the From address, or above it (RFC 7489, section 3.1.1)."""
+    host = mail_from.rstrip("> ").rpartition("@")[2].lower()
+    return f".{host}".endswith(f".{domain.lower()}")
 
 
 def _is_loopback(host: str) -> bool:

@@ -192,6 +192,22 @@ def preview(
 
 
 @app.command()
+def dkim() -> None:
+    """Print the DNS record that belongs to the key which signs mail, as a line of a zone file."""
+    from app import build
+    from app.failures import CommandError
+    from app.settings import load
+
+    signer = build.signer(load())
+    if signer is None:
+        raise CommandError(
+            "mail is not signed: set PAPERWATCH_DKIM_KEY_FILE to an RSA key "
+            "(`openssl genrsa -out dkim.pem 2048`) and PAPERWATCH_DKIM_SELECTOR to a name for it, such as pw1"
+        )
+    typer.echo(signer.zone_line())
+
+
+@app.command()
 def bounces(json: Json = False) -> None:
     """Read the delivery reports in PAPERWATCH_BOUNCES, and show the latest ones."""
     import json as encoder
