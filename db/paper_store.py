@@ -191,7 +191,9 @@ def _update(session: Session, chunk: _Chunk) -> None:
     changed = {handle: chunk.now[handle] for handle in chunk.changes if handle > 0}
     if not changed:
         return
-    session.execute(update(PaperRow), [{"id": n, **values(p, chunk.label(n))} for n, p in changed.items()])
+    # The search and the labels are to take in the new words.
+    rows = [{"id": n, "indexed_at": None, **values(p, chunk.label(n))} for n, p in changed.items()]
+    session.execute(update(PaperRow), rows)
     gone = [n for n, p in changed.items() if p.withdrawn]
     if gone:
         # A paper that is withdrawn before it was matched is news no longer.

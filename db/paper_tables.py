@@ -6,6 +6,8 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
+    BigInteger,
     Date,
     ForeignKey,
     Index,
@@ -63,18 +65,24 @@ class PaperRow(Base):
     first_seen_at: Mapped[datetime]
     # When the search and the labels took in its latest words; NULL again after each change.
     indexed_at: Mapped[datetime | None]
-    # [[topic, probability], …] for papers that came without topics of their own; NULL where nobody guessed.
-    guessed_topics: Mapped[list[Any] | None]
+    # Where the search has it: announcement day and row number in one, so that later is larger.
+    search_number: Mapped[int | None] = mapped_column(BigInteger)
+    # [[area or topic, its name, probability], …] for papers that came without; NULL where nobody guessed.
+    guessed_topics: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class LabelRow(Base):
-    """What papers are found by when browsing: a category, topic, area, institution or author."""
+    """What papers are found by when browsing: a category, topic, area or institution.
+
+    The slug is what counts and stands in addresses; the name is how it is written.
+    """
 
     __tablename__ = "label"
-    __table_args__ = (UniqueConstraint("kind", "name"),)
+    __table_args__ = (UniqueConstraint("kind", "slug"),)
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))
+    slug: Mapped[str] = mapped_column(String(300))
     name: Mapped[str] = mapped_column(String(300))
 
 
@@ -217,3 +225,15 @@ class TopicModelRow(Base):
     data: Mapped[bytes] = mapped_column(LargeBinary)
     papers: Mapped[int]
     made_at: Mapped[datetime]
+    # Papers with row numbers below this are still to be looked at with this model; 0 when all are.
+    guessed_down_to: Mapped[int] = mapped_column(BigInteger)
+
+
+class TrendReportRow(Base):
+    """What rose in the month that ends on a day; only the latest report is kept."""
+
+    __tablename__ = "trend_report"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    made_at: Mapped[datetime]
+    report: Mapped[dict[str, Any]]

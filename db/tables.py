@@ -17,6 +17,7 @@ from db.paper_tables import (
     SightingRow,
     SourceRow,
     TopicModelRow,
+    TrendReportRow,
 )
 from db.reader_tables import ApiKeyRow, FeedbackRow, ModelRow, ProfileRow, ShadowRow, SubscriberRow, TrialRow
 
@@ -48,6 +49,7 @@ __all__ = [
     "SourceRow",
     "SubscriberRow",
     "TopicModelRow",
+    "TrendReportRow",
     "TrialRow",
     "TurnRow",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from db.records import Receipt
-from jobs import bounces, deliver, ingest, learning, match
+from jobs import bounces, deliver, ingest, learning, library, match
 from jobs.deliver import Delivered
 from jobs.match import Matched
 from jobs.service import Service
@@ -37,4 +37,5 @@ def run_once(service: Service, now: datetime, run: str) -> Run:
     bounces.read(service, now)  # addresses that are gone get no more
     queued = deliver.queue_due(service, now)  # alert_store.queue
     sent = deliver.send_due(service, now)  # mail.render -> smtp.send
+    library.keep(service, now)  # search, topics, trends; last, since no alert waits for them
     return Run(run, now, tuple(checked), matched, queued, sent)

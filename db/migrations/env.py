@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from alembic import context
 
+from db.migrate import compared
 from db.tables import Base, Moment
 
 
@@ -19,6 +20,7 @@ context.configure(
     target_metadata=Base.metadata,
     render_as_batch=True,
     compare_type=True,
+    include_name=compared,
     render_item=render_item,
 )
 context.run_migrations()

@@ -12,13 +12,23 @@ depends_on = None
 def upgrade() -> None:
     """Go forward."""
 
+    # The full text, in each database's own way; `db.search_store` is what reads and writes it.
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(
+            "CREATE VIRTUAL TABLE paper_search USING fts5(title, people, words, labels, "
+            "tokenize = 'porter unicode61 remove_diacritics 2')"
+        )
+    else:
+        op.execute("CREATE TABLE paper_search (number BIGINT PRIMARY KEY, words TSVECTOR NOT NULL)")
+        op.execute("CREATE INDEX ix_paper_search_words ON paper_search USING gin (words)")
     op.create_table(
         "label",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("slug", sa.String(length=300), nullable=False),
         sa.Column("name", sa.String(length=300), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_label")),
-        sa.UniqueConstraint("kind", "name", name=op.f("uq_label_kind_name")),
+        sa.UniqueConstraint("kind", "slug", name=op.f("uq_label_kind_slug")),
     )
     op.create_table(
         "lease",
@@ -33,7 +43,15 @@ def upgrade() -> None:
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.Column("papers", sa.Integer(), nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("guessed_down_to", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_topic_model")),
+    )
+    op.create_table(
+        "trend_report",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("report", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("day", name=op.f("pk_trend_report")),
     )
     op.create_table(
         "turn",
@@ -108,6 +126,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("paper", schema=None) as batch_op:
         batch_op.add_column(sa.Column("indexed_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("search_number", sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column("guessed_topics", sa.JSON(), nullable=True))
         batch_op.create_index(
             "ix_paper_unindexed",

@@ -1,0 +1,15 @@
+"""What readers search and browse, brought up to date: the index, guessed topics, trends."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from jobs import indexing, topic_labels
+from jobs.service import Service
+
+
+def keep(service: Service, now: datetime) -> None:
+    """Take in what is new, in steps that are bounded and go on in the next run."""
+    if indexing.index(service, now):
+        topic_labels.learn(service, now)
+    indexing.guess_again(service, now)
