@@ -16,6 +16,7 @@ from profiles.profile import Profile
 from recommender import select
 from recommender.dial import Recent
 from recommender.explain import Explainer
+from recommender.heard import heard
 from recommender.interest import Examples, Interests, Judged
 from recommender.ranking import DEFAULT, RANKERS
 from recommender.ready import Ready
@@ -25,13 +26,17 @@ from recommender.vectors import Edition
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The papers that would be chosen, best first, the near misses, and of how many of which days."""
+    """The papers that would be chosen, best first, the near misses, and of how many of which days.
+
+    ``heard`` are the phrases that the statement was heard to say.
+    """
 
     items: tuple[Item, ...]
     near: tuple[Item, ...]
     ranked: int
     first: date | None
     last: date | None
+    heard: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +143,7 @@ def _preview(week: Ready, fitted: Edition, wanted: Wanted, judged: Examples) -> 
     first, last = (week.dates[0], week.dates[-1]) if week.dates else (None, None)
     if not week.papers or not (interests or judged):
         return Preview((), (), len(week.papers), first, last)
+    phrases = tuple(heard(fitted, interests.statement))
     view = week.to([interests])
     weights = RANKERS[DEFAULT].learn(fitted, interests, judged).on(view.edition)
     scores = view.scores(weights)
@@ -165,5 +171,5 @@ def _preview(week: Ready, fitted: Edition, wanted: Wanted, judged: Examples) -> 
 
     return Preview(
         tuple(item(c, c.strength) for c in chosen.chosen), tuple(item(c, "near") for c in chosen.near),
-        len(week.papers), first, last,
+        len(week.papers), first, last, phrases,
     )  # fmt: skip

@@ -15,6 +15,7 @@ from recommender.interest import Interests, Mutes
 from recommender.paper import paper_key
 
 MOST_PER_DAY = 100
+LONGEST_STATEMENT = 5_000
 _CATEGORY = re.compile(r"[a-z][a-z-]*(?:\.(?:[A-Za-z-]{2,}|\*))?")
 _TERM = re.compile(r"(?P<term>.*?)\s*(?:=\s*(?P<weight>[+-]?\d+(?:\.\d+)?))?")
 _FREQUENCIES: dict[str, Frequency] = {
@@ -23,7 +24,7 @@ _FREQUENCIES: dict[str, Frequency] = {
     "weekly": "weekly",
     "feed": "feed",
 }
-_LONGEST = {"name": 120, "statement": 5_000, "term": 120, "author": 200}
+_LONGEST = {"name": 120, "statement": LONGEST_STATEMENT, "term": 120, "author": 200}
 
 
 class RequestError(ValueError):
@@ -49,9 +50,14 @@ def request(
     *, email: str = "", name: str = "", statement: str = "", terms: Iterable[str] = (),
     authors: Iterable[str] = (), categories: Iterable[str] = (), likes: Iterable[str] = (),
     mutes: Iterable[str] = (), per_day: int = 5, every: str = "daily", hour: int = 7, zone: str = "UTC",
-    weekday: int = 0, send_empty: bool = False, paused_until: date | None = None,
+    weekday: int = 0, days: Iterable[int] = range(7), send_empty: bool = False, alone: bool = False,
+    at_most: int | None = None, markdown: bool = False, bibtex: bool = False,
+    paused_until: date | None = None,
 ) -> Request:  # fmt: skip
-    """Check what a person gave and put it into our terms. Raises `RequestError` at the first fault."""
+    """Check what a person gave and put it into our terms. Raises `RequestError` at the first fault.
+
+    ``weekday`` is the day of a weekly mail, ``days`` are those of a daily one, 0 being Monday.
+    """
     interests = interests_of(
         statement=statement, terms=terms, authors=authors, categories=categories, likes=likes, mutes=mutes
     )
@@ -68,10 +74,16 @@ def request(
         raise RequestError("every", f"How often must be one of {', '.join(_FREQUENCIES)}, not {every!r}.")
     if not 0 <= hour <= 23 or not 0 <= weekday <= 6:
         raise RequestError("hour", "The hour must be from 0 to 23 and the weekday from 0 (Monday) to 6.")
+    daily = tuple(sorted(set(days)))
+    if not daily or not 0 <= daily[0] <= daily[-1] <= 6:
+        raise RequestError("days", "Give at least one day, from 0 (Monday) to 6.")
+    if at_most is not None and not 1 <= at_most <= MOST_PER_DAY:
+        raise RequestError("at_most", f"At most how many in a mail? From 1 to {MOST_PER_DAY}, not {at_most}.")
     plan = DeliveryPlan(
         frequency="feed" if not email.strip() else _FREQUENCIES[every],
-        days=(weekday,) if every == "weekly" else tuple(range(7)),
-        hour=hour, zone=_zone(zone), send_empty=send_empty, paused_until=paused_until,
+        days={"weekly": (weekday,), "daily": daily}.get(every, tuple(range(7))),
+        hour=hour, zone=_zone(zone), send_empty=send_empty, paused_until=paused_until, alone=alone,
+        at_most=at_most, markdown=markdown, bibtex=bibtex,
     )  # fmt: skip
     return Request(
         email=_address(email), name=_short("name", name) or "My papers", interests=interests, per_day=per_day,

@@ -93,7 +93,7 @@ def test_rating_by_button_is_recorded_and_taken_back(
 def test_the_edit_form_gives_back_what_it_shows(
     browser: TestClient, mine: str, ingested: Service, profile: Profile
 ) -> None:
-    from app.web.forms import Typed
+    from app.web.typed import Typed
 
     typed = Typed.from_profile(profile, "ada@example.org")
     sent = {name: getattr(typed, name) for name in Typed.__slots__}

@@ -17,11 +17,15 @@ from db.session import Session
 from jobs.service import Service
 from profiles.feedback import Opinion
 from profiles.profile import Profile, Subscriber
-from profiles.request import Request
+from profiles.request import Request, RequestError
 from recommender.interest import Examples, Interests
+from recommender.paper import Paper
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jobs.alerts.digest import Item
+    from jobs.importing import Imported
     from jobs.preview import Preview
     from jobs.reading import Entry
 
@@ -51,6 +55,33 @@ def ratings(service: Service, profile: Profile, now: datetime) -> Examples:
     with service.database.reading() as session:
         judged = learning.examples(session, [profile], now)[profile.id]
     return [example for example in judged if example.opinion != "seed"]
+
+
+def is_library(text: str) -> bool:
+    """Whether pasted text is a reference library rather than words."""
+    if not any(mark in text for mark in "@<[{") and "TY  -" not in text:
+        return False
+    from jobs.libraries import looks_like_one
+
+    return looks_like_one(text)
+
+
+def imported(service: Service, data: bytes, where: str, *, field: str) -> Imported:
+    """A reference library with its papers found. Raises `RequestError` on ``field`` for a bad one."""
+    from jobs import importing
+    from jobs.sources.parsed import SourceError
+
+    try:
+        return importing.library(service, data, where)
+    except SourceError as exc:
+        raise RequestError(field, f"{exc}.") from exc
+
+
+def papers_by(service: Service, name: str) -> Sequence[Paper]:
+    """The newest papers on hand by an author of this name."""
+    from jobs import importing
+
+    return importing.papers_by(service, name)
 
 
 def latest(service: Service, profile: Profile, now: datetime, *, at_most: int) -> list[Entry]:

@@ -8,6 +8,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 64 * 1024
+# A reference library of two megabytes, and what a form has beside it.
+MAX_UPLOAD = 2 * 1024 * 1024 + MAX_BODY
+_UPLOADS = "/read"
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 # The one-click unsubscribe of RFC 8058 is posted by mail services, from wherever they are.
 _OPEN_TO_ALL = "/unsubscribe/"
@@ -65,16 +68,17 @@ class Guard:
             # Mail scanners and feed readers ask for the head of any page; every GET has one.
             scope = {**scope, "method": "GET"}
         headers = Headers(scope=scope)
+        most = MAX_UPLOAD if scope["path"].endswith(_UPLOADS) else MAX_BODY
         if scope["method"] not in _SAFE:
             if is_foreign(headers, self.own_host) and not scope["path"].startswith(_OPEN_TO_ALL):
                 await self._refuse(403, scope, receive, guarded)
                 return
             length = headers.get("content-length", "0")
-            if not length.isdecimal() or int(length) > MAX_BODY:
+            if not length.isdecimal() or int(length) > most:
                 await self._refuse(413, scope, receive, guarded)
                 return
         try:
-            await self.app(scope, _capped(receive), guarded)
+            await self.app(scope, _capped(receive, most), guarded)
         except TooLargeError:
             if started:
                 raise
@@ -95,14 +99,14 @@ def is_foreign(headers: Headers, own_host: str) -> bool:
     return urlsplit(origin).netloc not in {own_host, headers.get("host", "")} or origin == "null"
 
 
-def _capped(receive: Receive) -> Receive:
+def _capped(receive: Receive, most: int) -> Receive:
     seen = 0
 
     async def counted() -> Message:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > MAX_BODY:
+        if seen > most:
             raise TooLargeError
         return message
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 from fastapi import APIRouter, BackgroundTasks
@@ -10,7 +11,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.web import errands
 from app.web.context import AForm, AWeb, Web
-from app.web.forms import DAYS, Typed, form_values, seen
+from app.web.draft import Draft, drafted
+from app.web.forms import DAYS, form_values, fragment
+from app.web.typed import Typed
 from db import subscriber_store
 from profiles.profile import Profile
 from profiles.request import RequestError
@@ -30,28 +33,37 @@ def home(web: AWeb, later: BackgroundTasks, statement: str = "") -> HTMLResponse
     """The subscribe page; an address may bring a statement along."""
     # Whoever opens the form will type in it soon.
     later.add_task(errands.warm, web.service, DAYS)
-    return _home(web, Typed(statement=statement[:5_000]), seek=bool(statement.strip()))
+    return _home(web, Draft(Typed(statement=statement[:5_000])), seek=bool(statement.strip()))
 
 
 @router.post("/preview")
 def show_preview(web: AWeb, fields: AForm) -> HTMLResponse:
     """What this form would have brought: a fragment for the script, else the page with the form as it was."""
-    typed = Typed.of(fields)
+    draft = drafted(web.service, fields)
     if "fragment" not in fields:
-        return _home(web, typed, seek=True)
-    found, error = seen(web.service, typed)
-    return web.page("preview.html", typed=typed, found=found, error=error, days=DAYS)
+        return _home(web, replace(draft, typed=draft.typed.sorted()), seek=True)
+    return fragment(web, draft, f"{web.pages.prefix}/preview#interests")
+
+
+@router.post("/read")
+def bring(web: AWeb, fields: AForm) -> HTMLResponse:
+    """The form with a library read into it, or with papers by an author to tick; nothing is stored."""
+    draft = drafted(web.service, fields)
+    return _home(web, draft, seek=True, status=422 if draft.error else 200)
 
 
 @router.post("/subscribe", response_model=None)
 def start(web: AWeb, fields: AForm, later: BackgroundTasks) -> HTMLResponse | RedirectResponse:
     """Subscribe. The answer is the same whether or not the address is known here."""
-    typed = Typed.of(fields)
+    draft = drafted(web.service, fields)
+    typed = draft.typed
     now = web.clock()
     try:
+        if draft.error:
+            raise draft.error
         wanted = typed.request()
     except RequestError as exc:
-        return _home(web, typed, seek=typed.says_something, error=exc, status=422)
+        return _home(web, replace(draft, error=exc), seek=typed.says_something, status=422)
     if not wanted.email:
         profile = errands.open_feed(web.service, wanted, now)
         return RedirectResponse(_own_page(web, profile, now) + "?done=subscribed", 303)
@@ -72,11 +84,9 @@ def subscribed(web: AWeb) -> HTMLResponse:
     return web.page("check_mail.html", kind="confirmation")
 
 
-def _home(
-    web: Web, typed: Typed, *, seek: bool, error: RequestError | None = None, status: int = 200
-) -> HTMLResponse:
+def _home(web: Web, draft: Draft, *, seek: bool, status: int = 200) -> HTMLResponse:
     return web.page(
-        "home.html", status, **form_values(web.service, typed, seek=seek, error=error), examples=EXAMPLES,
+        "home.html", status, **form_values(web.service, draft, seek=seek), examples=EXAMPLES,
         here=_on_this_machine(web),
     )  # fmt: skip
 

@@ -9,7 +9,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.web import errands
 from app.web.context import GONE, AForm, AWeb, NoPageError, Web
-from app.web.forms import Typed, form_values
+from app.web.draft import Draft
+from app.web.forms import form_values
+from app.web.typed import Typed
 from db import subscriber_store
 from jobs.alerts.feed import CONTENT_TYPES
 from profiles.feedback import current
@@ -111,7 +113,7 @@ def new(web: AWeb, token: str) -> HTMLResponse:
     me = mine(web, token)
     first = me.profiles[0].delivery if me.profiles else None
     typed = Typed(every=first.frequency, hour=str(first.hour), zone=first.zone) if first else Typed()
-    return form(web, me, None, typed, seek=False)
+    return form(web, me, None, Draft(typed), seek=False)
 
 
 @router.get("/{token}/profiles/{number}")
@@ -119,19 +121,11 @@ def edit(web: AWeb, token: str, number: int) -> HTMLResponse:
     """The form of a profile as it stands."""
     me = mine(web, token)
     profile = me.profile(number)
-    return form(web, me, profile, Typed.from_profile(profile, me.person.email), seek=True)
+    return form(web, me, profile, Draft(Typed.from_profile(profile, me.person.email)), seek=True)
 
 
-def form(
-    web: Web,
-    me: Mine,
-    profile: Profile | None,
-    typed: Typed,
-    *,
-    seek: bool,
-    error: RequestError | None = None,
-) -> HTMLResponse:
+def form(web: Web, me: Mine, profile: Profile | None, draft: Draft, *, seek: bool) -> HTMLResponse:
     """The page with the form of a profile, or of a new one; ``seek`` computes its preview."""
     rated = errands.ratings(web.service, profile, web.clock()) if profile and seek else ()
-    values = form_values(web.service, typed, seek=seek, error=error, examples=rated)
-    return web.page("edit.html", 422 if error else 200, me=me, profile=profile, **values)
+    values = form_values(web.service, draft, seek=seek, examples=rated)
+    return web.page("edit.html", 422 if draft.error else 200, me=me, profile=profile, **values)

@@ -9,10 +9,12 @@ from typing import cast
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.datastructures import FormData
 
 from app.web import errands
 from app.web.context import AForm, AVisitor, AWeb, NoPageError, Web
-from app.web.forms import DAYS, Typed, seen
+from app.web.draft import Draft, drafted
+from app.web.forms import fragment
 from app.web.mine import Mine, form, mine
 from app.web.rating import RATINGS
 from db import subscriber_store
@@ -40,15 +42,14 @@ def rate(web: AWeb, token: str, fields: AForm) -> RedirectResponse:
 def add(web: AWeb, token: str, fields: AForm) -> HTMLResponse | RedirectResponse:
     """A further profile for the same reader; they hold the private link, so nothing is to be confirmed."""
     me = mine(web, token)
-    typed = Typed.of(fields)
-    if "preview" in fields:
-        return form(web, me, None, typed, seek=True)
+    draft = drafted(web.service, fields)
+    if _is_draft(fields):
+        return form(web, me, None, replace(draft, typed=draft.typed.sorted()), seek=True)
     now = web.clock()
     try:
-        wanted = typed.change(me.person.email)
-        _check_name(me, wanted.name)
+        wanted = _wanted(me, draft)
     except RequestError as exc:
-        return form(web, me, None, typed, seek=True, error=exc)
+        return form(web, me, None, replace(draft, error=exc), seek=True)
     with web.service.database.writing() as session:
         profile = subscriber_store.add_profile(
             session, me.person.id, wanted.name, wanted.interests, per_day=wanted.per_day,
@@ -59,30 +60,42 @@ def add(web: AWeb, token: str, fields: AForm) -> HTMLResponse | RedirectResponse
     return _back(web, me, "added", profile)
 
 
+@router.post("/new/read")
+def bring_to_new(web: AWeb, token: str, fields: AForm) -> HTMLResponse:
+    """The form of a new profile with a library read into it; nothing is stored."""
+    return form(web, mine(web, token), None, drafted(web.service, fields), seek=True)
+
+
 @router.post("/profiles/{number}", response_model=None)
 def save(web: AWeb, token: str, number: int, fields: AForm) -> HTMLResponse | RedirectResponse:
     """The profile as the form has it."""
     me = mine(web, token)
     profile = me.profile(number)
-    typed = Typed.of(fields)
-    if "preview" in fields:
-        return form(web, me, profile, typed, seek=True)
+    draft = drafted(web.service, fields)
+    if _is_draft(fields):
+        return form(web, me, profile, replace(draft, typed=draft.typed.sorted()), seek=True)
     try:
-        wanted = typed.change(me.person.email)
-        _check_name(me, wanted.name, besides=profile)
+        wanted = _wanted(me, draft, besides=profile)
     except RequestError as exc:
-        return form(web, me, profile, typed, seek=True, error=exc)
+        return form(web, me, profile, replace(draft, error=exc), seek=True)
     _store(web, _changed(profile, wanted))
     return _back(web, me, "saved", profile)
+
+
+@router.post("/profiles/{number}/read")
+def bring(web: AWeb, token: str, number: int, fields: AForm) -> HTMLResponse:
+    """The form of a profile with a library read into it; nothing is stored."""
+    me = mine(web, token)
+    return form(web, me, me.profile(number), drafted(web.service, fields), seek=True)
 
 
 @router.post("/profiles/{number}/preview")
 def what_if(web: AWeb, token: str, number: int, fields: AForm) -> HTMLResponse:
     """What the profile would bring by this form and its ratings so far, for the script; saves nothing."""
     profile = mine(web, token).profile(number)
-    typed = Typed.of(fields)
-    found, error = seen(web.service, typed, errands.ratings(web.service, profile, web.clock()))
-    return web.page("preview.html", typed=typed, found=found, error=error, days=DAYS)
+    address = f"{web.pages.prefix}/preferences/{token}/profiles/{number}#interests"
+    rated = errands.ratings(web.service, profile, web.clock())
+    return fragment(web, drafted(web.service, fields), address, rated)
 
 
 @router.post("/profiles/{number}/pause")
@@ -144,9 +157,18 @@ def _changed(profile: Profile, wanted: Request) -> Profile:
     )
 
 
-def _check_name(me: Mine, name: str, besides: Profile | None = None) -> None:
-    if any(p.name == name and p is not besides for p in me.profiles):
-        raise RequestError("name", f"You have a profile named “{name}” already; give another name.")
+def _is_draft(fields: FormData) -> bool:
+    """Whether a button was pressed that changes or shows the form, and stores nothing."""
+    return "preview" in fields or "edit" in fields
+
+
+def _wanted(me: Mine, draft: Draft, besides: Profile | None = None) -> Request:
+    if draft.error:
+        raise draft.error
+    wanted = draft.typed.change(me.person.email)
+    if any(p.name == wanted.name and p is not besides for p in me.profiles):
+        raise RequestError("name", f"You have a profile named “{wanted.name}” already; give another name.")
+    return wanted
 
 
 def _store(web: Web, profile: Profile) -> None:

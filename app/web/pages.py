@@ -23,6 +23,8 @@ from recommender.paper import Paper
 
 STATIC = {
     "paperwatch.css": "text/css; charset=utf-8",
+    "forms.css": "text/css; charset=utf-8",
+    "mine.css": "text/css; charset=utf-8",
     "paperwatch.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }

@@ -8,7 +8,8 @@ for (const zone of document.querySelectorAll("select[data-guess]")) {
 }
 
 // The dial: a slider beside the number, each moving the other.
-for (const number of document.querySelectorAll(".dial input[type=number]")) {
+const slide = () => document.querySelectorAll(".dial input[type=number]").forEach((number) => {
+  if (number.previousElementSibling) return;
   const slider = document.createElement("input");
   slider.type = "range";
   slider.min = "1";
@@ -21,9 +22,10 @@ for (const number of document.querySelectorAll(".dial input[type=number]")) {
   });
   number.addEventListener("input", () => { slider.value = number.value; });
   number.before(slider);
-}
+});
+slide();
 
-// The preview follows what is typed. An answer that comes after a newer question is dropped.
+// The preview and the chips follow what is typed. An answer that comes after a newer question is dropped.
 const form = document.querySelector("form[data-preview]");
 const panel = document.getElementById("preview");
 if (form && panel) {
@@ -33,37 +35,56 @@ if (form && panel) {
   const body = () => {
     const found = new URLSearchParams({ fragment: "1" });
     for (const name of fields) found.set(name, form.elements[name].value);
+    for (const box of form.querySelectorAll("[name=own]:checked")) found.append("own", box.value);
     return found;
   };
   let shown = body().toString();
-  const refresh = async () => {
-    const wanted = body();
-    if (wanted.toString() === shown) return;
+  const ask = async (address, wanted, ids) => {
     if (asked) asked.abort();
     asked = new AbortController();
     panel.setAttribute("aria-busy", "true");
     try {
-      const answer = await fetch(form.dataset.preview, { method: "POST", body: wanted, signal: asked.signal });
-      if (!answer.ok) throw new Error(String(answer.status));
-      panel.innerHTML = await answer.text();
-      shown = wanted.toString();
+      const answer = await fetch(address, { method: "POST", body: wanted, signal: asked.signal });
+      if (!answer.ok && answer.status !== 422) throw new Error(String(answer.status));
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const id of ids) document.getElementById(id).replaceChildren(...page.getElementById(id).childNodes);
+      shown = body().toString();
       const hint = document.querySelector(".try");
       if (hint) hint.hidden = true;
       panel.removeAttribute("aria-busy");
+      return true;
     } catch (error) {
       if (error.name !== "AbortError") panel.removeAttribute("aria-busy");
+      return false;
     }
   };
+  const refresh = () => {
+    const wanted = body();
+    if (wanted.toString() !== shown) ask(form.dataset.preview, wanted, ["chips", "preview"]);
+  };
   form.addEventListener("input", (event) => {
-    if (!fields.includes(event.target.name)) return;
+    if (![...fields, "own"].includes(event.target.name)) return;
     clearTimeout(timer);
     timer = setTimeout(refresh, 250);
   });
-  form.querySelector("button[name=preview]").addEventListener("click", (event) => {
+  form.addEventListener("click", async (event) => {
+    const button = event.target.closest("button[name=edit], button[name=preview]");
+    if (!button || button.formEnctype === "multipart/form-data") return;
     event.preventDefault();
     clearTimeout(timer);
-    refresh();
-    panel.scrollIntoView({ block: "nearest" });
+    if (button.name === "preview") {
+      refresh();
+      panel.scrollIntoView({ block: "nearest" });
+      return;
+    }
+    const wanted = new URLSearchParams(new FormData(form));
+    wanted.set("edit", button.value);
+    const label = button.getAttribute("aria-label");
+    // The chip is gone or moved afterwards; the focus stays beside where it was.
+    if (!(await ask(button.formAction, wanted, ["interests", "preview"]))) return;
+    slide();
+    const again = [...form.querySelectorAll("button")].find((other) => label && other.getAttribute("aria-label") === label);
+    (again || form.elements.statement).focus();
   });
 }
 

@@ -1,0 +1,70 @@
+"""A profile form on its way: what was typed, with a library read in or a chip pressed, nothing stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from starlette.datastructures import FormData, UploadFile
+
+from app.web import errands
+from app.web.typed import Typed
+from jobs.service import Service
+from profiles.request import RequestError
+from recommender.paper import Paper
+
+MAX_LIBRARY = 2 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The form as it now stands: what was done (``note``) or was wrong, and papers to tick (``bylined``)."""
+
+    typed: Typed
+    note: str = ""
+    bylined: Sequence[Paper] = ()
+    error: RequestError | None = None
+
+
+def drafted(service: Service, fields: FormData) -> Draft:
+    """The form that was sent, after what its pressed button asks for."""
+    typed, note = Typed.of(fields), ""
+    edit = str(fields.get("edit", ""))
+    try:
+        if errands.is_library(typed.statement):
+            typed, note = _pasted(service, typed)
+        if edit == "library":
+            typed, note = _uploaded(service, typed, fields.get("library"))
+        elif edit == "byline":
+            found = _papers_by(service, typed.byline)
+            note = f"{len(found)} papers on hand by {typed.byline.strip()}: untick those that are not yours."
+            return Draft(replace(typed, byline=""), note, found)
+        elif edit:
+            typed = typed.edited(edit)
+    except RequestError as exc:
+        return Draft(typed, note, error=exc)
+    return Draft(typed, note)
+
+
+def _pasted(service: Service, typed: Typed) -> tuple[Typed, str]:
+    found = errands.imported(service, typed.statement.encode(), "the pasted text", field="statement")
+    return replace(typed, statement="").with_library(found.seeds, found.titles), str(found)
+
+
+def _uploaded(service: Service, typed: Typed, file: object) -> tuple[Typed, str]:
+    if not isinstance(file, UploadFile) or not file.filename:
+        raise RequestError("library", "Choose a file first, then press “Read the file”.")
+    data = file.file.read(MAX_LIBRARY + 1)
+    if len(data) > MAX_LIBRARY:
+        raise RequestError("library", f"A file may have {MAX_LIBRARY // 2**20} MB; export a part of it.")
+    found = errands.imported(service, data, file.filename[:80], field="library")
+    return typed.with_library(found.seeds, found.titles), str(found)
+
+
+def _papers_by(service: Service, name: str) -> Sequence[Paper]:
+    if len(name.split()) < 2:
+        raise RequestError("byline", "Give your first and last name, as it stands on your papers.")
+    found = errands.papers_by(service, name)
+    if not found:
+        raise RequestError("byline", f"No paper on hand is by {name.strip()}; give ids or DOIs instead.")
+    return found
