@@ -68,7 +68,7 @@ def ingest(
 
 @app.command()
 def papers(
-    format: Annotated[str, typer.Option(help="table, jsonl, bibtex or ris.")] = "table",
+    format: Annotated[str, typer.Option(help="table, jsonl, bibtex, ris, csl or digest.")] = "table",
     newest: Annotated[int | None, typer.Option(min=1, help="Only the newest so many.")] = None,
 ) -> None:
     """List the papers on hand, newest first."""

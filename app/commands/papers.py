@@ -12,7 +12,7 @@ from rich.table import Table
 from app import build
 from app.failures import CommandError
 from db import paper_store
-from jobs.alerts import bibtex
+from jobs.alerts import exports
 from recommender.paper import Paper
 
 
@@ -53,30 +53,10 @@ def _table(found: Sequence[Paper]) -> None:
     Console(highlight=False, markup=False).print(table)
 
 
-def _bibtex(found: Sequence[Paper]) -> None:
-    for paper in found:
-        print(bibtex.entry(paper), end="\n\n")  # noqa: T201
-
-
-def _ris(found: Sequence[Paper]) -> None:
-    for paper in found:
-        print(as_ris(paper), end="\n\n")  # noqa: T201
-
-
-def as_ris(paper: Paper) -> str:
-    """An RIS record."""
-    kind, _, name = paper.id.partition(":")
-    fields = [
-        ("TY", "UNPB"), ("TI", paper.title), *(("AU", author) for author in paper.authors),
-        ("PY", str(paper.announced.year) if paper.announced else ""), ("AB", paper.text),
-        *(("KW", word) for word in (*paper.categories, *paper.topics)),
-        ("AN", f"arXiv:{name}" if kind == "arxiv" else ""),
-        ("DO", paper.doi or (name if kind == "doi" else "")),
-        ("UR", paper.url), ("ER", " "),
-    ]  # fmt: skip
-    return "\n".join(f"{tag}  - {' '.join(value.split())}" for tag, value in fields if value)
+def _exported(form: str) -> Callable[[Sequence[Paper]], None]:
+    return lambda found: print(exports.FORMS[form].render(found), end="")  # noqa: T201
 
 
 FORMS: dict[str, Callable[[Sequence[Paper]], None]] = {
-    "table": _table, "jsonl": _jsonl, "bibtex": _bibtex, "ris": _ris,
+    "table": _table, "jsonl": _jsonl, **{form: _exported(form) for form in exports.FORMS},
 }  # fmt: skip
