@@ -72,6 +72,9 @@ def warm(service: Service, *, days: int = 7) -> None:
 
     Previewing a word loads all else that is loaded once, such as the terms that go together.
     """
+    with service.database.reading() as session:
+        if service.shelf.is_fresh(session, learning.edition(service, session), days):
+            return
     preview(service, Interests(statement="papers"), per_day=1, days=days)
 
 

@@ -31,6 +31,10 @@ class Shelf:
     edition: str = ""
     span: Span | None = None
 
+    def is_fresh(self, session: Session, fitted: Edition, days: int) -> bool:
+        """Whether the latest ``days`` are at hand as they are."""
+        return (self.edition, self.span) == (fitted.name, week_store.span(session, days=days))
+
     def latest(self, session: Session, fitted: Edition, days: int) -> Ready:
         """The papers of the latest ``days`` announcement days, at most `AT_MOST`, on ``fitted``."""
         from recommender.ready import Ready  # noqa: PLC0415 - see above

@@ -15,7 +15,7 @@ from recommender.paper import Paper
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-_WORD_BITS = 24
+WORD_BITS = 24
 STOP, UNKNOWN = -1, -2
 K = TypeVar("K", Feature, str)
 
@@ -69,12 +69,12 @@ def read(papers: Sequence[Paper], id_of: Callable[[str], int], title_weight: flo
 
 def pair_keys(first: NDArray[np.int32], second: NDArray[np.int32]) -> Ints:
     """One sortable number for each pair of word ids."""
-    return (first.astype(np.int64) << _WORD_BITS) | second.astype(np.int64)
+    return (first.astype(np.int64) << WORD_BITS) | second.astype(np.int64)
 
 
 def pair_key(first: int, second: int) -> int:
     """The same number for one pair."""
-    return (first << _WORD_BITS) | second
+    return (first << WORD_BITS) | second
 
 
 @dataclass(frozen=True)
@@ -219,4 +219,4 @@ def _sums(here: Mapping[K, float], local: Mapping[K, float], worth: float) -> di
 
 def split_keys(keys: Ints) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """The two word ids of each key of `pair_keys`."""
-    return (keys >> _WORD_BITS).astype(np.int32), (keys & ((1 << _WORD_BITS) - 1)).astype(np.int32)
+    return (keys >> WORD_BITS).astype(np.int32), (keys & ((1 << WORD_BITS) - 1)).astype(np.int32)

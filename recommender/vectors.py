@@ -192,12 +192,17 @@ class Edition:
         It is the log of how many times more papers hold the pair than if words stood in random order, an
         abstract having some 100 that count. Infinite for a column that is no pair of fitted words.
         """
-        feature = self.feature(index)
-        parts = [self.fitting.words.get(word) for word in feature.name.split()]
-        if feature.kind != "term" or len(parts) < 2 or None in parts:
+        parts = self.fitting.parts(index) if index < self.base_size else self._open_parts(index)
+        if parts is None:
             return math.inf
-        alone = math.prod(float(self.shares[part]) for part in parts if part is not None)
+        alone = float(self.shares[parts[0]]) * float(self.shares[parts[1]])
         return math.log(100 * float(self.shares[index]) / alone)
+
+    def _open_parts(self, index: int) -> tuple[int, int] | None:
+        feature = self.feature(index)
+        first, _, second = feature.name.partition(" ")
+        a, b = self.fitting.words.get(first), self.fitting.words.get(second)
+        return (a, b) if feature.kind == "term" and a is not None and b is not None else None
 
     @cached_property
     def _people(self) -> People:

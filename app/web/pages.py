@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import groupby
 from urllib.parse import quote, urlsplit
@@ -102,7 +102,7 @@ class Pages:
         self._env.globals.update(
             prefix=self.prefix, outbox_is_shown=outbox, version=VERSION, static=self.static_address,
             local=self.local, paper_page=self.paper_page, title=wording.title, facts=wording.facts,
-            provenance=wording.provenance, blurb=wording.blurb, addresses=wording.addresses,
+            provenance=wording.provenance, blurb=_blurb, addresses=wording.addresses,
             address=wording.address, count=wording.count, score_in_words=wording.score_in_words, bars=BARS,
             parts=parts, readable=readable,
         )  # fmt: skip
@@ -124,6 +124,12 @@ class Pages:
         """A static file's address, which changes with its content."""
         mark = hashlib.sha256(static(name)).hexdigest()[:10]
         return f"{self.prefix}/static/{name}?v={mark}"
+
+
+@lru_cache(maxsize=2_048)
+def _blurb(paper: Paper) -> str:
+    """What a paper says of itself; kept, since reading the LaTeX of an abstract takes some milliseconds."""
+    return wording.blurb(paper)
 
 
 def _day(moment: datetime) -> str:
