@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     dkim_selector: str = Field("", description="Name of that key in the DNS: SELECTOR._domainkey.DOMAIN")
     dkim_domain: str = Field("", description="Domain that signs; the one of mail_from if unset")
     bounces: Path | None = Field(None, description="Maildir or folder of .eml files where bounces arrive")
+    bounce_key: str = Field(
+        "", description="Lets who has it POST delivery reports to /bounces; unset: nobody"
+    )
     show_outbox: bool | None = Field(None, description="Show /outbox; unset: only on a loopback address")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged")
 
@@ -65,6 +68,13 @@ class Settings(BaseSettings):
         if not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
+
+    @field_validator("bounce_key")
+    @classmethod
+    def _is_long(cls, value: str) -> str:
+        if value and len(value) < 16:
+            raise ValueError("must have at least 16 characters, or anybody could guess it")
+        return value
 
     @property
     def database(self) -> str:

@@ -29,6 +29,9 @@ class SubscriberRow(Base):
     state_at: Mapped[datetime]
     state_note: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
+    # The latest consent to mail, when and from where, whatever the state has become since; NULL for none.
+    confirmed_at: Mapped[datetime | None]
+    confirmed_note: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (
         Index("uq_subscriber_email_given", "email", unique=True, sqlite_where=text("email <> ''"),

@@ -36,7 +36,11 @@ def by_email(session: Session, email: str) -> Subscriber | None:
 
 def add_subscriber(session: Session, email: str, state: str, now: datetime, note: str) -> Subscriber:
     """A new subscriber; the address must be new (or empty, for a reader of feeds only)."""
-    row = SubscriberRow(email=email.lower(), state=state, state_at=now, state_note=note, created_at=now)
+    agreed = (now, note) if state == "confirmed" else (None, None)
+    row = SubscriberRow(
+        email=email.lower(), state=state, state_at=now, state_note=note, created_at=now,
+        confirmed_at=agreed[0], confirmed_note=agreed[1],
+    )  # fmt: skip
     session.add(row)
     session.flush()
     return _subscriber(row)
@@ -44,8 +48,42 @@ def add_subscriber(session: Session, email: str, state: str, now: datetime, note
 
 def set_state(session: Session, number: int, state: str, now: datetime, note: str) -> bool:
     """Move a subscriber to a state; false if it was in that state already (nothing is written then)."""
+    values = {"state": state, "state_at": now, "state_note": note}
+    if state == "confirmed":
+        values |= {"confirmed_at": now, "confirmed_note": note}
     change = update(SubscriberRow).where(SubscriberRow.id == number, SubscriberRow.state != state)
-    return rows_changed(session, change.values(state=state, state_at=now, state_note=note)) == 1
+    return rows_changed(session, change.values(values)) == 1
+
+
+def suppress(session: Session, number: int, now: datetime, why: str) -> bool:
+    """Send no more mail to an address that takes none; false where its owner has left, which stays so."""
+    able = SubscriberRow.id == number, SubscriberRow.state.in_(["confirmed", "unconfirmed"])
+    values = {"state": "suppressed", "state_at": now, "state_note": why}
+    return rows_changed(session, update(SubscriberRow).where(*able).values(values)) == 1
+
+
+def lift(session: Session, number: int, now: datetime, note: str) -> str:
+    """Write to a suppressed address again; its new state, empty where it was not suppressed.
+
+    It is confirmed where its owner had agreed to mail before, which remains what it was; else unconfirmed.
+    """
+    state = case((SubscriberRow.confirmed_at.is_(None), "unconfirmed"), else_="confirmed")
+    able = SubscriberRow.id == number, SubscriberRow.state == "suppressed"
+    change = update(SubscriberRow).where(*able).values(state=state, state_at=now, state_note=note)
+    return session.scalar(change.returning(SubscriberRow.state)) or ""
+
+
+def suppressed(session: Session) -> list[tuple[Subscriber, datetime | None]]:
+    """Addresses that get no more mail, the latest first, each with when somebody last subscribed with it
+    since then."""
+    asked = (
+        select(func.max(ProfileRow.created_at))
+        .where(ProfileRow.subscriber_id == SubscriberRow.id, ProfileRow.created_at > SubscriberRow.state_at)
+        .scalar_subquery()
+    )
+    query = select(SubscriberRow, asked).where(SubscriberRow.state == "suppressed")
+    ordered = query.order_by(SubscriberRow.state_at.desc(), SubscriberRow.id)
+    return [(_subscriber(row), at) for row, at in session.execute(ordered)]
 
 
 def subscribers(session: Session) -> list[Subscriber]:
@@ -258,7 +296,10 @@ def feedback(session: Session, profile_ids: Iterable[int]) -> dict[int, list[Fee
 
 
 def _subscriber(row: SubscriberRow) -> Subscriber:
-    return Subscriber(row.id, row.email, row.state, row.state_at, row.state_note, row.created_at)
+    return Subscriber(
+        row.id, row.email, row.state, row.state_at, row.state_note, row.created_at, row.confirmed_at,
+        row.confirmed_note or "",
+    )  # fmt: skip
 
 
 def _profile(row: ProfileRow) -> Profile:

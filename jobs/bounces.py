@@ -1,10 +1,10 @@
-"""Bounces: delivery reports from a mailbox folder, and an end to mail for addresses that are gone."""
+"""What comes back by mail: delivery reports, and mails that ask to be unsubscribed."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -14,8 +14,10 @@ import structlog
 
 from db import alert_store, bounce_store, subscriber_store
 from db.session import Session
+from jobs import leaving
 from jobs.alerts import bounce_report
 from jobs.alerts.bounce_report import Report
+from jobs.alerts.links import LinkError
 from jobs.service import Service
 from profiles.profile import Subscriber
 
@@ -28,12 +30,14 @@ _LARGEST = 10_000_000  # bytes; a report returns our own mail, which is far smal
 @dataclass(frozen=True, slots=True)
 class Bounced:
     """How many reports were hard, soft, or neither (late, or no report, or about nobody here), how many
-    addresses were suppressed for them, and which files could not be read, with the reason."""
+    addresses were suppressed for them, how many mails asked to be unsubscribed, and which files could not be
+    read, with the reason. All are 0 for a mail that was read before."""
 
     hard: int = 0
     soft: int = 0
     other: int = 0
     suppressed: int = 0
+    left: int = 0
     faults: tuple[str, ...] = ()
 
 
@@ -73,7 +77,19 @@ def check(service: Service, folder: Path, now: datetime) -> Bounced:
             _put_away(path)
         except OSError as exc:
             faults.append(f"{path.name}: {exc.strerror or exc}")
-    return Bounced(counts["hard"], counts["soft"], counts["other"], counts["suppressed"], tuple(faults))
+    return _bounced(counts, faults)
+
+
+def take(service: Service, raw: bytes, now: datetime) -> Bounced:
+    """Act on one mail that was handed over; the same mail again counts as nothing."""
+    return _bounced(Counter(_take(service, raw, now)))
+
+
+def _bounced(counts: Counter[str], faults: Sequence[str] = ()) -> Bounced:
+    hard, soft, other, suppressed, left = (
+        counts[word] for word in ("hard", "soft", "other", "suppressed", "left")
+    )
+    return Bounced(hard, soft, other, suppressed, left, tuple(faults))
 
 
 def _new(folder: Path) -> Iterator[Path]:
@@ -93,6 +109,8 @@ def _put_away(path: Path) -> None:
 
 def _take(service: Service, raw: bytes, now: datetime) -> list[str]:
     """Record one mail and act on it; what it counts as, in words, none if it was known."""
+    if token := bounce_report.unsubscribe_token(raw):
+        return _leave(service, token, now)
     reports = bounce_report.parse(raw)
     with service.database.writing() as session:
         about = [(report, *_about(session, report)) for report in reports]
@@ -107,11 +125,21 @@ def _take(service: Service, raw: bytes, now: datetime) -> list[str]:
         )  # fmt: skip
         if not new:
             return []
-        if report.kind == "hard" and person and proven and person.state in {"confirmed", "unconfirmed"}:
-            note = f"mail bounced: {report.why}"
-            subscriber_store.set_state(session, person.id, "suppressed", now, note)
+        why = f"mail bounced: {report.why}"
+        gone = person is not None and proven and report.kind == "hard"
+        if gone and person and subscriber_store.suppress(session, person.id, now, why):
             return ["hard", "suppressed"]
         return [report.kind]
+
+
+def _leave(service: Service, token: str, now: datetime) -> list[str]:
+    """Unsubscribe whom the token is about; whoever sent the mail, only the reader's own mails hold it."""
+    try:
+        claim = service.links.verify("unsubscribe", token, now)
+    except LinkError:
+        return ["other"]
+    left = leaving.leave(service, claim.subscriber_id or 0, claim.profile_id, now, "left by mail")
+    return ["left"] if left else []
 
 
 def _about(session: Session, report: Report) -> tuple[Subscriber | None, bool]:

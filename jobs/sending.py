@@ -290,7 +290,7 @@ def _write(session: Session, mail: Queued, plan: settling.Settled) -> None:
         return
     alert_store.failed(session, mail.id, plan.error, attempt=mail.attempts, retry_at=plan.retry_at)
     if plan.suppress:
-        subscriber_store.set_state(session, mail.subscriber_id, "suppressed", plan.at, plan.suppress)
+        subscriber_store.suppress(session, mail.subscriber_id, plan.at, plan.suppress)
 
 
 class _Book:

@@ -31,7 +31,8 @@ class Subscriber:
     """A person with an address: unconfirmed, confirmed, unsubscribed or suppressed.
 
     ``state_note`` says how the state came about ("confirmed by link from 192.0.2.1").
-    An empty address is a reader of feeds only.
+    An empty address is a reader of feeds only. ``confirmed_at`` is when mail was last agreed to, and
+    ``confirmed_note`` how, whatever the state has become since.
     """
 
     id: int
@@ -40,3 +41,5 @@ class Subscriber:
     state_at: datetime
     state_note: str
     created_at: datetime
+    confirmed_at: datetime | None = None
+    confirmed_note: str = ""

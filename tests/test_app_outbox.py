@@ -122,7 +122,18 @@ def test_bounces_are_read_from_their_folder_and_shown(here: Path) -> None:
     (folder / "1.eml").write_bytes(dsn(ADDRESS, "5.1.1", "smtp; 550 5.1.1 no such user", mail["message_id"]))
     setting = {"PAPERWATCH_BOUNCES": str(folder)}
     words = paperwatch("outbox", "bounces", cwd=here, **setting).stdout
-    assert "1 hard, 0 soft, 0 other; 1 addresses suppressed" in words
+    assert "1 hard, 0 soft, 0 other; 1 addresses suppressed, 0 unsubscribed" in words
     assert f"hard  {ADDRESS}  550 5.1.1 no such user" in words
     assert printed(paperwatch("outbox", "bounces", "--json", cwd=here, **setting))["hard"] == 0
     assert printed(paperwatch("profile", "show", "Caches", "--json", cwd=here))["state"] == "suppressed"
+
+    listed = paperwatch("outbox", "suppressed", cwd=here).stdout
+    assert f"{ADDRESS}  mail bounced: 550 5.1.1 no such user" in listed
+    (known,) = printed(paperwatch("outbox", "suppressed", "--json", cwd=here))
+    assert (known["email"], known["asked_again_at"]) == (ADDRESS, None)
+    assert known["confirmed_at"]
+    lifted = paperwatch("outbox", "lift", ADDRESS, cwd=here)
+    assert lifted.stdout.splitlines()[-1] == f"{ADDRESS} is confirmed and gets its digests again"
+    assert paperwatch("outbox", "suppressed", cwd=here).stdout == "no address is suppressed\n"
+    again = paperwatch("outbox", "lift", ADDRESS, cwd=here)
+    assert (again.returncode, "is confirmed, not suppressed" in again.stderr) == (1, True)

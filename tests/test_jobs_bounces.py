@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from db import alert_store, bounce_store, subscriber_store
-from jobs import bounces, deliver
+from jobs import bounces, deliver, leaving, subscribe, suppression
 from jobs.alerts import bounce_report
+from jobs.alerts.outbox_folder import OutboxFolder
 from jobs.bounces import Bounced
 from jobs.service import Service
 from profiles.profile import Profile
+from profiles.request import Request, request
 from tests.conftest import NOW
-from tests.readers import subscribe_reader
+from tests.outboxes import waiting
+from tests.readers import mails, subscribe_reader
 
 OURS = "<digest-0123456789abcdef01234567@papers.example.org>"
 
@@ -111,6 +116,10 @@ def state_of(service: Service, profile: Profile) -> tuple[str, str]:
     return person.state, person.state_note
 
 
+def wanted_by(email: str, name: str = "Rivers") -> Request:
+    return request(email=email, name=name, statement="hydrology of rivers")
+
+
 def put(folder: Path, name: str, raw: bytes) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(raw)
@@ -180,6 +189,75 @@ def test_a_file_that_cannot_be_read_stops_no_other(
     put(tmp_path, "2.eml", dsn("reader@example.org", "5.2.2", "", sent[1]))
     done = bounces.check(service, tmp_path, NOW)
     assert (done.soft, done.faults) == (1, ("1.eml: larger than 2,000 bytes",))
+
+
+@pytest.mark.parametrize("subject", ["unsubscribe {}", "Re: Unsubscribe  {}"])
+def test_a_mail_that_asks_to_be_unsubscribed_does_it_whoever_sent_it(
+    service: Service, sent: tuple[Profile, str], tmp_path: Path, subject: str
+) -> None:
+    profile = sent[0]
+    token = service.links.unsubscribe_token(profile.subscriber_id)
+    asking = f"From: forwarded@example.net\r\nSubject: {subject.format(token)}\r\n\r\nThanks\r\n".encode()
+    put(tmp_path, "1.eml", asking)
+    put(tmp_path, "2.eml", asking.replace(token.encode(), token.encode()[:-3] + b"xyz"))
+    put(tmp_path, "3.eml", b"Subject: unsubscribe\n\nplease\n")
+    assert bounces.check(service, tmp_path, NOW) == Bounced(other=2, left=1)
+    assert state_of(service, profile) == ("unsubscribed", "left by mail")
+    put(tmp_path, "again.eml", asking)
+    assert bounces.check(service, tmp_path, NOW) == Bounced()
+
+
+def test_the_address_in_our_mails_asks_in_the_form_that_is_read(service: Service, tmp_path: Path) -> None:
+    """What a mail program makes of the mailto address of List-Unsubscribe."""
+    waiting(service, tmp_path / "in", 1)
+    assert deliver.send_due(service, NOW).sent == 1
+    (mail,) = mails(OutboxFolder(tmp_path / "var" / "outbox"))
+    (mailto,) = re.findall(r"<mailto:[^>?]+\?subject=([^>]+)>", mail["List-Unsubscribe"])
+    put(tmp_path / "box", "1.eml", f"Subject: {unquote(mailto)}\n\n\n".encode())
+    assert bounces.check(service, tmp_path / "box", NOW).left == 1
+
+
+def test_a_lifted_suppression_brings_back_what_was_agreed_to_and_nothing_else(
+    service: Service, sent: tuple[Profile, str], tmp_path: Path
+) -> None:
+    profile, message_id = sent
+    put(tmp_path, "1.eml", dsn("reader@example.org", "5.1.1", "smtp; 550 5.1.1 unknown", message_id))
+    newcomer = subscribe.create(service, wanted_by("new@example.org"), NOW)
+    bounces.check(service, tmp_path, NOW)
+    with service.database.writing() as session:
+        assert subscriber_store.suppress(session, newcomer.subscriber_id, NOW, "address refused: 550")
+        known = {p.email: asked for p, asked in subscriber_store.suppressed(session)}
+    assert known == {"reader@example.org": None, "new@example.org": None}
+    later = NOW + timedelta(days=3)
+    subscribe.create(service, wanted_by("reader@example.org", name="Again"), later)
+    with service.database.reading() as session:
+        known = {p.email: asked for p, asked in subscriber_store.suppressed(session)}
+    assert known["reader@example.org"] == later
+
+    assert suppression.lift(service, "Reader@example.org", later) == "confirmed"
+    state, note = state_of(service, profile)
+    assert state == "confirmed"
+    assert note == "lifted by the operator; suppressed 2025-11-20, mail bounced: 550 5.1.1 unknown"
+    with service.database.reading() as session:
+        person = subscriber_store.subscriber(session, profile.subscriber_id)
+    assert person is not None
+    assert (person.confirmed_at, person.confirmed_note) == (NOW, "in a test")  # the consent itself, unchanged
+    assert suppression.lift(service, "new@example.org", later) == "unconfirmed"
+    with service.database.reading() as session:
+        kinds = [mail.kind for mail in alert_store.outbox(session, subscriber_id=newcomer.subscriber_id)]
+    assert kinds == ["confirmation", "confirmation"]
+    with pytest.raises(suppression.NotSuppressedError, match="is confirmed, not suppressed"):
+        suppression.lift(service, "reader@example.org", later)
+    with pytest.raises(suppression.NotSuppressedError, match="nobody here"):
+        suppression.lift(service, "", later)
+
+
+def test_a_refused_mail_does_not_undo_that_somebody_left(service: Service, sent: tuple[Profile, str]) -> None:
+    profile = sent[0]
+    leaving.leave(service, profile.subscriber_id, None, NOW, "left by link")
+    with service.database.writing() as session:
+        assert not subscriber_store.suppress(session, profile.subscriber_id, NOW, "address refused")
+    assert state_of(service, profile) == ("unsubscribed", "left by link")
 
 
 def test_a_missing_folder_is_named(service: Service, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from db import alert_store, subscriber_store
-from jobs import compose, deliver, subscribe
+from jobs import compose, deliver, leaving
 from jobs.alerts.outbox_folder import OutboxFolder
 from jobs.service import Service
 from profiles.delivery import DeliveryPlan
@@ -99,8 +99,8 @@ def test_a_profile_that_was_left_while_its_digest_waited_gets_none(
     give(service, [stays, other], papers[:1])
     give(service, [goes], papers[1:])
     deliver.queue_due(service, NOW)
-    subscribe.leave(service, goes.subscriber_id, goes.id, NOW, "by link")
-    subscribe.leave(service, other.subscriber_id, other.id, NOW, "by link")
+    leaving.leave(service, goes.subscriber_id, goes.id, NOW, "by link")
+    leaving.leave(service, other.subscriber_id, other.id, NOW, "by link")
     done = deliver.send_due(service, NOW)
     assert (done.sent, done.suppressed) == (1, 1)
     words = text_of(mails(outbox)[0])

@@ -14,7 +14,7 @@ import pytest
 
 from db import alert_store, source_store, subscriber_store
 from db.session import Database
-from jobs import deliver, match, reading, subscribe
+from jobs import deliver, leaving, match, reading, subscribe
 from jobs.alerts.outbox_folder import OutboxFolder
 from jobs.alerts.smtp import Outcome
 from jobs.pipeline import run_once
@@ -191,7 +191,7 @@ def test_those_who_left_get_nothing_even_if_it_was_queued(
     with service.database.reading() as session:
         assert alert_store.outbox(session) == []
     match_and_queue(service)
-    subscribe.leave(service, profile.subscriber_id, None, NOW, "by link")
+    leaving.leave(service, profile.subscriber_id, None, NOW, "by link")
     sent = deliver.send_due(service, NOW)
     assert (sent.sent, sent.suppressed) == (0, 1)
     assert mails(outbox) == []

@@ -234,12 +234,59 @@ def bounces(json: Json = False) -> None:
         typer.echo(encoder.dumps(told, ensure_ascii=False, indent=2))
         return
     typer.echo(
-        f"{done.hard} hard, {done.soft} soft, {done.other} other; {done.suppressed} addresses suppressed"
+        f"{done.hard} hard, {done.soft} soft, {done.other} other; {done.suppressed} addresses suppressed, "
+        f"{done.left} unsubscribed"
     )
     for fault in done.faults:
         typer.echo(f"  not read: {fault}")
     for b in latest:
         typer.echo(f"  {_moment(b.at)}  {b.kind:<5} {b.email}  {b.why}")
+
+
+@app.command()
+def suppressed(json: Json = False) -> None:
+    """List addresses that get no more mail since they refused it, the latest first."""
+    import json as encoder
+
+    from app import build
+    from db import subscriber_store
+
+    with build.service().database.reading() as session:
+        found = subscriber_store.suppressed(session)
+    if json:
+        told = [
+            {
+                "email": p.email, "since": _moment(p.state_at), "why": p.state_note,
+                "confirmed_at": _moment(p.confirmed_at), "asked_again_at": _moment(asked),
+            }
+            for p, asked in found
+        ]  # fmt: skip
+        typer.echo(encoder.dumps(told, ensure_ascii=False, indent=2))
+        return
+    for p, asked in found:
+        again = f"\n        subscribed again {_moment(asked)}" if asked else ""
+        typer.echo(f"{_moment(p.state_at)}  {p.email}  {p.state_note}{again}")
+    if not found:
+        typer.echo("no address is suppressed")
+
+
+@app.command()
+def lift(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="As `outbox suppressed` shows it.")],
+) -> None:
+    """Write to a suppressed address again: it gets its digests if it had agreed to mail, else a new link to
+    confirm with."""
+    from app import build
+    from app.failures import CommandError
+    from jobs import suppression
+
+    service = build.service()
+    try:
+        state = suppression.lift(service, address, build.now())
+    except suppression.NotSuppressedError as exc:
+        raise CommandError(str(exc)) from exc
+    told = "gets its digests again" if state == "confirmed" else "gets a link to confirm with"
+    typer.echo(f"{address} is {state} and {told}")
 
 
 def _as_object(session: Session, mail: Queued) -> dict[str, Any]:

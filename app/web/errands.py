@@ -152,9 +152,9 @@ def confirm(service: Service, person: Subscriber, now: datetime, note: str) -> N
 
 def leave(service: Service, subscriber_id: int, profile_id: int | None, now: datetime, note: str) -> None:
     """Stop the mails of one profile, or all."""
-    from jobs import subscribe as job
+    from jobs import leaving
 
-    job.leave(service, subscriber_id, profile_id, now, note)
+    leaving.leave(service, subscriber_id, profile_id, now, note)
 
 
 def rate(service: Service, profile_id: int, key: str, opinion: Opinion, now: datetime, via: str) -> bool:

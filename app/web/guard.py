@@ -11,6 +11,9 @@ MAX_BODY = 64 * 1024
 # A reference library of two megabytes, and what a form has beside it.
 MAX_UPLOAD = 2 * 1024 * 1024 + MAX_BODY
 _UPLOADS = "/read"
+# A delivery report returns our own mail, which may have 100 kB.
+MAX_REPORT = 1024 * 1024
+_REPORTS = "/bounces"
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 # The one-click unsubscribe of RFC 8058 is posted by mail services, from wherever they are.
 _OPEN_TO_ALL = "/unsubscribe/"
@@ -68,7 +71,7 @@ class Guard:
             # Mail scanners and feed readers ask for the head of any page; every GET has one.
             scope = {**scope, "method": "GET"}
         headers = Headers(scope=scope)
-        most = MAX_UPLOAD if scope["path"].endswith(_UPLOADS) else MAX_BODY
+        most = _most(scope["path"])
         if scope["method"] not in _SAFE:
             if is_foreign(headers, self.own_host) and not scope["path"].startswith(_OPEN_TO_ALL):
                 await self._refuse(403, scope, receive, guarded)
@@ -86,6 +89,13 @@ class Guard:
 
     async def _refuse(self, status: int, scope: Scope, receive: Receive, send: Send) -> None:
         await self.refusal({**scope, "paperwatch.refused": status}, receive, send)
+
+
+def _most(path: str) -> int:
+    """How large a body this address takes, in bytes."""
+    if path.endswith(_UPLOADS):
+        return MAX_UPLOAD
+    return MAX_REPORT if path == _REPORTS or path.startswith(f"{_REPORTS}/") else MAX_BODY
 
 
 def is_foreign(headers: Headers, own_host: str) -> bool:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.settings import Settings
 from app.version import VERSION
 from app.web import (
+    bounced,
     confirming,
     feeds,
     files,
@@ -37,6 +38,7 @@ from jobs.alerts.links import LinkError
 from jobs.service import Service
 
 ROUTERS = (
+    bounced.router,
     home.router, confirming.router, leaving.router, mine.router, mine_changes.router, rating.router,
     paper_page.router, outbox.router, health.router, files.router,
 )  # fmt: skip

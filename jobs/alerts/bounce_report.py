@@ -19,6 +19,8 @@ from jobs.alerts.smtp import classify
 Kind = Literal["hard", "soft", "other"]
 _STATUS = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _REPLY = re.compile(r"\b([45]\d\d)\b")
+# The form that `mail.render` offers in List-Unsubscribe; an answer to it begins with "Re:".
+_ASKS = re.compile(r"(?:re: *)?unsubscribe +([A-Za-z0-9._-]{10,400})", re.IGNORECASE)
 _LONGEST = 500
 
 
@@ -48,6 +50,14 @@ def parse(raw: bytes) -> list[Report]:
             # The first block is about the report itself; blocks of recipients name them.
             found += [_report(block, identity) for block in _blocks(part) if "Final-Recipient" in block]
     return found
+
+
+def unsubscribe_token(raw: bytes) -> str:
+    """The token of a mail that asks to be unsubscribed, as mail programs write it from List-Unsubscribe;
+    empty for any other mail."""
+    head = email.message_from_bytes(raw.partition(b"\r\n\r\n")[0].partition(b"\n\n")[0])
+    asked = _ASKS.fullmatch(_field(head, "Subject"))
+    return asked[1] if asked else ""
 
 
 def _blocks(part: Message) -> Iterator[Message]:

@@ -140,3 +140,10 @@ def upgrade() -> None:
 
     with op.batch_alter_table("profile", schema=None) as batch_op:
         batch_op.add_column(sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True))
+
+    with op.batch_alter_table("subscriber", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("confirmed_note", sa.Text(), nullable=True))
+    op.execute(
+        "UPDATE subscriber SET confirmed_at = state_at, confirmed_note = state_note WHERE state = 'confirmed'"
+    )
