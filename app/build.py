@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import socket
 import time
 import uuid
 from collections.abc import Callable
@@ -107,3 +109,8 @@ def now() -> datetime:
 def run_id() -> str:
     """A name for one run, that receipts and log lines carry."""
     return uuid.uuid4().hex[:12]
+
+
+def process_name() -> str:
+    """A name for this process that no other one has, on any machine: host, number, and a random part."""
+    return f"{socket.gethostname()[:100]}/{os.getpid()}/{uuid.uuid4().hex[:6]}"

@@ -195,6 +195,17 @@ def schedule() -> None:
 
 
 @app.command()
+def work(
+    concurrency: Annotated[int, typer.Option(min=1, max=256, help="So many at once, a process each.")] = 1,
+    child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
+) -> None:
+    """Do shards of the scheduler's work: as many of these as wanted, on any machine (PostgreSQL only)."""
+    from app.commands.working import work as run
+
+    run(concurrency, child=child)
+
+
+@app.command()
 def web() -> None:
     """Serve pages and feeds."""
     from app.commands.running import web as run

@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from db import queue_store
 from db.session import Database
 from db.tables import Base
 
@@ -32,6 +33,8 @@ def upgrade(database: Database, to: str = "head") -> None:
             # Two replicas that start together must not both migrate.
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7202611)")
         command.upgrade(_config(connection), to)
+        if not database.is_sqlite:
+            queue_store.prepare(session)
 
 
 def current(database: Database) -> str | None:

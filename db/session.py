@@ -33,6 +33,8 @@ class Database:
         self.engine = create_engine(url, echo=echo, pool_pre_ping=not self.is_sqlite)
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
+        else:
+            _prepare_postgresql(self.engine)
         self._writer = self.engine.execution_options(**{_WRITE: True})
 
     @contextmanager
@@ -49,6 +51,12 @@ class Database:
         """A session whose work is committed at the end, or rolled back if an exception passes."""
         with Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
+
+    @property
+    def address(self) -> str:
+        """The database's address as its own driver takes it, without SQLAlchemy's part."""
+        plain = make_url(self.url).set(drivername="postgresql")
+        return plain.render_as_string(hide_password=False)
 
     def dispose(self) -> None:
         """Close every connection."""
@@ -81,6 +89,15 @@ def _prepare_sqlite(engine: Engine) -> None:
     def _on_begin(connection: Connection) -> None:
         write = connection.get_execution_options().get(_WRITE)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _prepare_postgresql(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        # A process that is frozen in the middle of a transaction holds its rows; after a quarter of an hour
+        # the server ends it, and others go on. No step of ours thinks so long between two statements.
+        connection.execute("SET idle_in_transaction_session_timeout = '15min'")
+        connection.commit()
 
 
 def insert_or(session: Session, table: type[DeclarativeBase]) -> sqlite.Insert:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from db.records import Receipt
-from jobs import bounces, deliver, ingest, learning, library, match
+from jobs import bounces, ingest, learning, library, match
 from jobs.deliver import Delivered
 from jobs.match import Matched
+from jobs.queue import HERE, Hands
 from jobs.service import Service
 
 
@@ -24,18 +25,18 @@ class Run:
     sent: Delivered
 
 
-def run_once(service: Service, now: datetime, run: str) -> Run:
+def run_once(service: Service, now: datetime, run: str, hands: Hands = HERE) -> Run:
     """Take every paper one step further: from its source to the readers who want it.
 
     Each step does what the database says is due, in transactions of its own, so that a run which is
-    interrupted anywhere is finished by the next one and nothing is done twice.
+    interrupted anywhere is finished by the next one and nothing is done twice. ``hands`` match and deliver:
+    this process, or workers.
     """
     checked = ingest.check_due(service, now, run)  # sources.<format>.parse -> paper_store.merge
     learning.refit(service, now)  # a new edition, once a night
     match.gather(service, now, checked)  # what is news becomes a batch
-    matched = match.match_pending(service, now)  # vectors.transform -> ranking.score -> select.choose
+    matched = hands.match(service, now, run)  # vectors.transform -> ranking.score -> select.choose
     bounces.read(service, now)  # addresses that are gone get no more
-    queued = deliver.queue_due(service, now)  # alert_store.queue
-    sent = deliver.send_due(service, now)  # mail.render -> smtp.send
+    queued, sent = hands.deliver(service, now, run)  # alert_store.queue, mail.render -> smtp.send
     library.keep(service, now)  # search, topics, trends; last, since no alert waits for them
     return Run(run, now, tuple(checked), matched, queued, sent)

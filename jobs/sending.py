@@ -60,14 +60,14 @@ class _Wide(Protocol):
     connections: int
 
 
-def send_due(service: Service, now: datetime) -> Delivered:
-    """Send what is due in the outbox.
+def send_due(service: Service, now: datetime, *, at_most: int = 0) -> Delivered:
+    """Send what is due in the outbox, or ``at_most`` mails of it.
 
     Stops early after many faults of the server in a row, and sends nothing until the pause that follows is
     over; then one mail goes ahead of the others. What is not sent keeps its place in the outbox.
     """
     _catch_up(service)
-    return asyncio.run(_send_due(service, now))
+    return asyncio.run(_send_due(service, now, at_most))
 
 
 def _catch_up(service: Service) -> None:
@@ -79,7 +79,7 @@ def _catch_up(service: Service) -> None:
         log.warning("a sender ended in the middle; what it had sent is recorded now", mails=sum(known))
 
 
-async def _send_due(service: Service, now: datetime) -> Delivered:
+async def _send_due(service: Service, now: datetime, at_most: int) -> Delivered:
     with service.database.reading() as session:
         before = relay_store.relay(session)
     if before.holds(now):
@@ -93,7 +93,8 @@ async def _send_due(service: Service, now: datetime) -> Delivered:
             if before.pauses:
                 await run.send(mailer, width=1, at_most=1)
             if not run.stopped(mailer):
-                await run.send(mailer, width=mailer.connections if isinstance(mailer, _Wide) else 1)
+                width = mailer.connections if isinstance(mailer, _Wide) else 1
+                await run.send(mailer, width=width, at_most=at_most)
             after = run.relay(mailer)
     finally:
         run.close()

@@ -20,6 +20,13 @@ Maker = Callable[..., Database]
 KINDS = pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 
 
+def made_on_postgres(address: str, template: str = "template_paperwatch") -> Database:
+    """A further database on the tests' PostgreSQL."""
+    name = f"t{uuid.uuid4().hex[:16]}"
+    _create(address, name, template)
+    return Database(address.format(name=name))
+
+
 @pytest.fixture
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Maker]:
     """Makes further empty databases of a kind."""
@@ -27,10 +34,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Maker]:
 
     def one(kind: str, revision: str = "head") -> Database:
         if kind == "postgresql":
-            address = request.getfixturevalue("postgres")
-            name = f"t{uuid.uuid4().hex[:16]}"
-            _create(address, name, "template1")
-            made.append(Database(address.format(name=name)))
+            made.append(made_on_postgres(request.getfixturevalue("postgres"), "template1"))
         else:
             made.append(Database(f"sqlite:///{tmp_path / uuid.uuid4().hex}.db"))
         migrate.upgrade(made[-1], revision)

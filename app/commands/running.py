@@ -54,12 +54,19 @@ def _as_object(run: Run) -> dict[str, Any]:
 
 def schedule() -> None:
     """Tick until SIGTERM or SIGINT; a run that has begun is finished first."""
-    from jobs.schedule import scheduler
+    from jobs.queue import HERE
+    from jobs.schedule import Clock, scheduler
 
     settings = load()
     logs.configure(settings.log_level)
     service = build.service(settings)
-    ticking = scheduler(service, tick_seconds=settings.tick_seconds, clock=build.now, run_id=build.run_id)
+    clock = Clock(settings.tick_seconds, build.now, build.run_id, build.process_name())
+    if service.database.is_sqlite:
+        ticking, post = scheduler(service, clock, HERE)
+    else:
+        from jobs.workers import Workers
+
+        ticking, post = scheduler(service, clock, Workers(clock.holder))
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -70,6 +77,7 @@ def schedule() -> None:
     except KeyboardInterrupt:
         if ticking.running:
             ticking.shutdown(wait=True)
+    post.resign()
 
 
 def web() -> None:
