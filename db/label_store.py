@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import delete, func, select, tuple_
+from sqlalchemy import ColumnElement, delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from db.bulk import insert_rows
@@ -89,6 +89,23 @@ def papers_of_days(
     return [Found(number_of(row.announced, row.id), stored(row)) for row in session.execute(query)]
 
 
+def count_of_days(session: Session, first: date | None, last: date | None, *, at_most: int) -> int:
+    """How many papers were announced in these days, counted up to ``at_most``."""
+    query = select(PaperRow.id).where(PaperRow.announced.is_not(None))
+    if first is not None:
+        query = query.where(PaperRow.announced >= first)
+    if last is not None:
+        query = query.where(PaperRow.announced <= last)
+    return session.scalar(select(func.count()).select_from(query.limit(at_most).subquery())) or 0
+
+
+def count(session: Session, kind: Kind, short: str, *, at_most: int) -> int:
+    """How many papers carry a label, counted up to ``at_most``."""
+    label = select(LabelRow.id).where(LabelRow.kind == kind, LabelRow.slug == short).scalar_subquery()
+    query = select(PaperLabelRow.paper_id).where(PaperLabelRow.label_id == label).limit(at_most)
+    return session.scalar(select(func.count()).select_from(query.subquery())) or 0
+
+
 def days(session: Session, *, at_most: int) -> list[tuple[date, int]]:
     """The latest announcement days, and how many papers each had."""
     query = (
@@ -110,11 +127,20 @@ def neighbours(session: Session, day: date) -> tuple[date | None, date | None]:
 
 def most_used(session: Session, kind: Kind, since: date, *, at_most: int) -> list[Counted]:
     """The labels of a kind that most papers carry since a day, those with most first."""
+    return _counted(session, kind, PaperLabelRow.announced >= since, at_most)
+
+
+def of_day(session: Session, kind: Kind, day: date, *, at_most: int) -> list[Counted]:
+    """The labels of a kind that most papers of a day carry, those with most first."""
+    return _counted(session, kind, PaperLabelRow.announced == day, at_most)
+
+
+def _counted(session: Session, kind: Kind, limit: ColumnElement[bool], at_most: int) -> list[Counted]:
     papers = func.count().label("papers")
     query = (
         select(LabelRow.slug, LabelRow.name, papers)
         .join(PaperLabelRow, PaperLabelRow.label_id == LabelRow.id)
-        .where(LabelRow.kind == kind, PaperLabelRow.announced >= since)
+        .where(LabelRow.kind == kind, limit)
         .group_by(LabelRow.id, LabelRow.slug, LabelRow.name)
         .order_by(papers.desc(), LabelRow.slug)
         .limit(at_most)

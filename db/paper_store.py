@@ -269,7 +269,7 @@ def by_numbers(session: Session, numbers: Iterable[int], *, with_sources: bool =
         part = wanted[start : start + _CHUNK]
         for row in session.execute(select(*COLUMNS).where(PaperRow.id.in_(part))):
             found[row.id] = stored(row)
-    return _with_sources(session, found) if with_sources else found
+    return sourced(session, found) if with_sources else found
 
 
 def by_keys(session: Session, keys: Iterable[str], *, with_sources: bool = False) -> dict[str, Stored]:
@@ -280,8 +280,8 @@ def by_keys(session: Session, keys: Iterable[str], *, with_sources: bool = False
         found |= _by_key_or_alias(session, wanted[start : start + _CHUNK])
     if not with_sources:
         return found
-    sourced = _with_sources(session, {s.number: s for s in found.values()})
-    return {key: sourced[s.number] for key, s in found.items()}
+    with_names = sourced(session, {s.number: s for s in found.values()})
+    return {key: with_names[s.number] for key, s in found.items()}
 
 
 def all_papers(session: Session, *, newest: int | None = None) -> list[Stored]:
@@ -290,7 +290,7 @@ def all_papers(session: Session, *, newest: int | None = None) -> list[Stored]:
     if newest is not None:
         query = query.limit(newest)
     found = {row.id: stored(row) for row in session.execute(query)}
-    return list(_with_sources(session, found).values())
+    return list(sourced(session, found).values())
 
 
 def recent(session: Session, *, days: int, at_most: int) -> list[Stored]:
@@ -366,7 +366,8 @@ def stream(session: Session) -> Iterator[Paper]:
         yield stored(row).paper
 
 
-def _with_sources(session: Session, found: dict[int, Stored]) -> dict[int, Stored]:
+def sourced(session: Session, found: dict[int, Stored]) -> dict[int, Stored]:
+    """The same papers, in their order, with the names of the sources that showed each."""
     names: dict[int, list[str]] = {}
     numbers = list(found)
     for start in range(0, len(numbers), _CHUNK):

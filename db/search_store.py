@@ -6,7 +6,8 @@ the order of days: the newest come first without sorting, and a span of days is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -18,6 +19,9 @@ from recommender import labels
 from recommender.query import Field, Part, Query
 
 _ID_BITS = 40
+_TEXTS = ("title", "people", "words", "labels")
+_COLUMNS = ", ".join(_TEXTS)
+_VALUES = ":title, :people, :words, :labels"
 RANKED_AT_MOST = 5_000
 """So many matches are ranked, the newest: a word that half of all papers hold says nothing about the rest."""
 COUNTED_AT_MOST = 10_000
@@ -46,6 +50,11 @@ class Entry:
         """Its place in the index."""
         return number_of(self.day, self.paper_id)
 
+    @property
+    def texts(self) -> tuple[str, str, str, str]:
+        """Title, people, words and labels."""
+        return self.title, self.people, self.words, self.labels
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -70,8 +79,8 @@ def number_of(day: date, paper_id: int) -> int:
 
 
 def day_of(number: int) -> date:
-    """The day of the paper with this number."""
-    return date.fromordinal(number >> _ID_BITS)
+    """The day of the paper with this number; the nearest day there is for a number of no paper."""
+    return date.fromordinal(min(max(number >> _ID_BITS, 1), date.max.toordinal()))
 
 
 def paper_of(number: int) -> int:
@@ -81,36 +90,49 @@ def paper_of(number: int) -> int:
 
 def put(session: Session, entries: Sequence[Entry], old_numbers: Iterable[int]) -> None:
     """Take papers in, after what stood at ``old_numbers`` is taken out."""
-    gone = [{"number": number} for number in old_numbers]
-    sqlite = _is_sqlite(session)
-    column = "rowid" if sqlite else "number"
-    if gone:
-        session.execute(text(f"DELETE FROM paper_search WHERE {column} = :number"), gone)  # noqa: S608
-    if not entries:
+    rows = [{"number": e.number} | dict(zip(_TEXTS, e.texts, strict=True)) for e in entries]
+    if _is_sqlite(session):
+        _forget(session, list(old_numbers))
+        held = [{"number": e.number, "held": zlib.compress("\n".join(e.texts).encode())} for e in entries]
+        _each(session, f"INSERT INTO paper_search (rowid, {_COLUMNS}) VALUES (:number, {_VALUES})", rows)  # noqa: S608
+        _each(session, "INSERT INTO paper_search_text (number, held) VALUES (:number, :held)", held)
         return
-    rows = [
-        {"number": e.number, "title": e.title, "people": e.people, "words": e.words, "labels": e.labels}
-        for e in entries
-    ]
-    if sqlite:
-        statement = (
-            "INSERT INTO paper_search (rowid, title, people, words, labels)"
-            " VALUES (:number, :title, :people, :words, :labels)"
-        )
-    else:
-        statement = (
-            "INSERT INTO paper_search (number, words) VALUES (:number,"
-            " setweight(to_tsvector('english', :title), 'A')"
-            " || setweight(to_tsvector('simple', :people), 'B')"
-            " || setweight(to_tsvector('english', :words), 'C')"
-            " || setweight(to_tsvector('simple', :labels), 'D'))"
-        )
-    session.execute(text(statement), rows)
+    statement = (
+        "INSERT INTO paper_search (number, words) VALUES (:number,"
+        " setweight(to_tsvector('english', :title), 'A')"
+        " || setweight(to_tsvector('simple', :people), 'B')"
+        " || setweight(to_tsvector('english', :words), 'C')"
+        " || setweight(to_tsvector('simple', :labels), 'D'))"
+    )
+    _each(session, "DELETE FROM paper_search WHERE number = :number", [{"number": n} for n in old_numbers])
+    _each(session, statement, rows)
+
+
+def _forget(session: Session, numbers: Sequence[int]) -> None:
+    """Take texts out of FTS5. Its table keeps none (they would be half of the whole database), so that it
+    wants to be told each text again; ours has them compressed."""
+    gone = []
+    for number in numbers:
+        held = session.scalar(text("SELECT held FROM paper_search_text WHERE number = :n"), {"n": number})
+        if held is not None:
+            texts = zlib.decompress(held).decode().split("\n")
+            gone.append({"number": number} | dict(zip(_TEXTS, texts, strict=True)))
+    columns = f"paper_search, rowid, {_COLUMNS}"
+    told = f"INSERT INTO paper_search ({columns}) VALUES ('delete', :number, {_VALUES})"  # noqa: S608
+    _each(session, told, gone)
+    _each(session, "DELETE FROM paper_search_text WHERE number = :number", gone)
+
+
+def _each(session: Session, statement: str, rows: Sequence[Mapping[str, object]]) -> None:
+    if rows:
+        session.execute(text(statement), rows)
 
 
 def is_empty(session: Session) -> bool:
     """Whether the index holds nothing."""
-    return session.execute(text("SELECT 1 FROM paper_search LIMIT 1")).first() is None
+    first = "SELECT 1 FROM paper_search_text LIMIT 1"
+    statement = first if _is_sqlite(session) else first.replace("_text", "")
+    return session.execute(text(statement)).first() is None
 
 
 def ranked(

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import select
@@ -21,11 +22,12 @@ from app.web.pages import STATIC, static
 from app.web.server import create_app
 from db import paper_store, source_store
 from db.tables import Base
-from jobs import deliver, match, subscribe
+from jobs import deliver, indexing, match, subscribe
 from jobs.alerts.outbox_folder import OutboxFolder
 from jobs.service import Service
 from profiles.profile import Profile
 from profiles.request import request
+from recommender import labels
 from recommender.paper import Paper
 from tests.conftest import NOW, ROOT
 
@@ -37,6 +39,15 @@ EVIL_PAPER = Paper(
     area=EVIL, comment=EVIL, url="javascript:alert(1)", code_url="javascript:alert(2)",
     categories=("cs.DC",), announced=NOW.date(),
 )  # fmt: skip
+
+
+def browsed(paper: Paper) -> list[str]:
+    """Where the paper is found by its labels."""
+    named = [
+        ("topic", paper.topics[0]), ("area", paper.area), ("institution", paper.institutions[0]),
+        ("author", paper.authors[0]),
+    ]  # fmt: skip
+    return [f"/papers/{kind}/{quote(labels.slug(kind, name))}" for kind, name in named]
 
 
 @pytest.fixture
@@ -58,6 +69,7 @@ def profile(service: Service) -> Profile:
             session, name=f"source {EVIL}", kind="file", location="x", every_minutes=0, now=NOW
         )
         paper_store.merge(session, [EVIL_PAPER], source.id, NOW)
+    indexing.index(service, NOW)
     match.gather(service, NOW, [])
     wanted = request(
         email="ada@example.org", name=f"Mine {EVIL}", statement=f"speculative decoding KV cache {EVIL}",
@@ -84,7 +96,10 @@ def addresses(service: Service, outbox: OutboxFolder, profile: Profile) -> list[
         links.feed(profile.feed_token, "json"),
     ]  # fmt: skip
     own = [
-        "/", f"/?statement={EVIL}", "/subscribed", "/preferences", "/preferences/sent", "/outbox",
+        "/", f"/?statement={EVIL}",
+        "/papers", "/papers?q=cache", f"/papers?q={quote(EVIL)}&topic={quote(EVIL)}",
+        "/papers/category/cs.DC", f"/papers/day/{NOW.date()}", *browsed(EVIL_PAPER),
+        "/subscribed", "/preferences", "/preferences/sent", "/outbox",
         f"/outbox/{letter}", f"/outbox/{letter}/html", f"/outbox/{letter}/raw", "/healthz", "/readyz",
         "/robots.txt", "/favicon.ico", *(f"/static/{name}" for name in STATIC),
     ]  # fmt: skip

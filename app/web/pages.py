@@ -19,12 +19,14 @@ from jobs.alerts import wording
 from jobs.alerts.digest import BARS, Item, Part
 from jobs.alerts.links import Links
 from jobs.alerts.readable import readable
+from recommender import labels
 from recommender.paper import Paper
 
 STATIC = {
     "paperwatch.css": "text/css; charset=utf-8",
     "forms.css": "text/css; charset=utf-8",
     "mine.css": "text/css; charset=utf-8",
+    "reading.css": "text/css; charset=utf-8",
     "paperwatch.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
@@ -104,7 +106,7 @@ class Pages:
             local=self.local, paper_page=self.paper_page, title=wording.title, facts=wording.facts,
             provenance=wording.provenance, blurb=_blurb, addresses=wording.addresses,
             address=wording.address, count=wording.count, score_in_words=wording.score_in_words, bars=BARS,
-            parts=parts, readable=readable,
+            parts=parts, readable=readable, who=wording.who, shelf_slug=_shelf_slug, is_topic=labels.is_topic,
         )  # fmt: skip
         self._env.filters.update(readable=readable, day=_day, moment=_moment, by_day=_by_day)
 
@@ -130,6 +132,12 @@ class Pages:
 def _blurb(paper: Paper) -> str:
     """What a paper says of itself; kept, since reading the LaTeX of an abstract takes some milliseconds."""
     return wording.blurb(paper)
+
+
+def _shelf_slug(kind: labels.Kind, name: str) -> str:
+    """How a label stands in an address: a category as it is written, others by their slug."""
+    short = labels.read_slug(kind, name)
+    return quote(name if kind == "category" and short == name.casefold() else short)
 
 
 def _day(moment: datetime) -> str:

@@ -18,6 +18,7 @@ from app.settings import Settings
 from app.version import VERSION
 from app.web import (
     bounced,
+    browse,
     confirming,
     feeds,
     files,
@@ -29,6 +30,7 @@ from app.web import (
     outbox,
     paper_page,
     rating,
+    search,
 )
 from app.web.context import NoPageError, Web
 from app.web.feed_maker import FeedMaker
@@ -40,7 +42,7 @@ from jobs.service import Service
 ROUTERS = (
     bounced.router,
     home.router, confirming.router, leaving.router, mine.router, mine_changes.router, rating.router,
-    paper_page.router, outbox.router, health.router, files.router,
+    search.router, browse.router, paper_page.router, outbox.router, health.router, files.router,
 )  # fmt: skip
 _WORDS = {
     400: "That request could not be understood.",

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from jobs.alerts.digest import Digest, Item
 from jobs.alerts.readable import clean, readable
+from recommender.labels import is_institution
 from recommender.paper import Paper, abs_url, arxiv_id
 
 _SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9À-ÞΑ-ΩА-Я])|(?<=[。！？])\s*")
@@ -46,7 +47,8 @@ def authors(paper: Paper, shown: int = 3) -> str:
 
 def institutions(paper: Paper, characters: int = 60) -> str:
     """As many institutions as fit, at least one, and how many more there are: ``Huawei, CMU +3``."""
-    names = [ellipsis(name, characters) for name in map(readable, paper.institutions) if name]
+    named = (name for name in paper.institutions if is_institution(name))
+    names = [ellipsis(name, characters) for name in map(readable, named) if name]
     shown = names[:1]
     for name in names[1:]:
         if len(", ".join([*shown, name])) > characters:
@@ -56,11 +58,15 @@ def institutions(paper: Paper, characters: int = 60) -> str:
     return ", ".join(shown) + (f" +{more}" if more else "")
 
 
+def who(paper: Paper) -> str:
+    """Authors and institution, dot-separated."""
+    return " · ".join(part for part in (authors(paper), institutions(paper)) if part)
+
+
 def facts(paper: Paper) -> str:
     """What there is to know at a glance: authors, institution, categories, topics and day, dot-separated."""
     parts = [
-        authors(paper),
-        institutions(paper),
+        who(paper),
         clean(" ".join(paper.categories[:4])),
         ", ".join(readable(topic) for topic in paper.topics[:2]),
         day(paper.announced) if paper.announced else "",
@@ -82,13 +88,23 @@ def blurb(paper: Paper, sentences: int = 3, characters: int = 420) -> str:
     nothing and is left out.
     """
     title_only = {title(paper).casefold().rstrip("."), *_SAYS_NOTHING}
-    for text in (paper.summary if len(paper.summary) <= characters else "", paper.abstract, paper.summary):
-        if readable(text).casefold().rstrip(".") not in title_only:
-            break
-    else:
-        return ""
-    text = readable(text)
-    return shorten(text, sentences, characters)
+    for given in (paper.summary if len(paper.summary) <= characters else "", paper.abstract, paper.summary):
+        text = readable(_beginning(given, 2 * characters))
+        if text.casefold().rstrip(".") not in title_only:
+            return shorten(text, sentences, characters)
+    return ""
+
+
+def _beginning(text: str, characters: int) -> str:
+    """A text up to the first sentence's end beyond so many characters that no formula or group reaches over:
+    LaTeX is slow to read, and the rest of an abstract would be cut away."""
+    at = text.find(". ", characters)
+    while at >= 0:
+        head = text[: at + 1]
+        if head.count("$") % 2 == 0 and head.count("{") == head.count("}"):
+            return head
+        at = text.find(". ", at + 1)
+    return text
 
 
 def shorten(text: str, sentences: int, characters: int) -> str:

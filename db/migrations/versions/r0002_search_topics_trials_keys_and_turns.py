@@ -15,9 +15,11 @@ def upgrade() -> None:
     # The full text, in each database's own way; `db.search_store` is what reads and writes it.
     if op.get_bind().dialect.name == "sqlite":
         op.execute(
-            "CREATE VIRTUAL TABLE paper_search USING fts5(title, people, words, labels, "
+            "CREATE VIRTUAL TABLE paper_search USING fts5(title, people, words, labels, content = '', "
             "tokenize = 'porter unicode61 remove_diacritics 2')"
         )
+        # Such a table forgets a text only when it is told the text again; it stands here, compressed.
+        op.execute("CREATE TABLE paper_search_text (number INTEGER PRIMARY KEY, held BLOB NOT NULL)")
     else:
         op.execute("CREATE TABLE paper_search (number BIGINT PRIMARY KEY, words TSVECTOR NOT NULL)")
         op.execute("CREATE INDEX ix_paper_search_words ON paper_search USING gin (words)")
