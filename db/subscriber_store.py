@@ -17,15 +17,18 @@ from profiles.feedback import Feedback, Opinion
 from profiles.profile import Profile, Subscriber
 from recommender.interest import Interests, Mutes
 
+ERASED = "erased"
+"""The state of a subscriber who was forgotten: a number without an address."""
+
 
 class UnknownProfileError(LookupError):
     """There is no profile of that name or number."""
 
 
 def subscriber(session: Session, number: int) -> Subscriber | None:
-    """The subscriber with this number."""
+    """The subscriber with this number; None for one who was forgotten."""
     row = session.get(SubscriberRow, number)
-    return _subscriber(row) if row else None
+    return _subscriber(row) if row and row.state != ERASED else None
 
 
 def by_email(session: Session, email: str) -> Subscriber | None:
@@ -51,8 +54,8 @@ def set_state(session: Session, number: int, state: str, now: datetime, note: st
     values = {"state": state, "state_at": now, "state_note": note}
     if state == "confirmed":
         values |= {"confirmed_at": now, "confirmed_note": note}
-    change = update(SubscriberRow).where(SubscriberRow.id == number, SubscriberRow.state != state)
-    return rows_changed(session, change.values(values)) == 1
+    able = SubscriberRow.id == number, SubscriberRow.state.not_in((state, ERASED))
+    return rows_changed(session, update(SubscriberRow).where(*able).values(values)) == 1
 
 
 def suppress(session: Session, number: int, now: datetime, why: str) -> bool:
@@ -87,8 +90,9 @@ def suppressed(session: Session) -> list[tuple[Subscriber, datetime | None]]:
 
 
 def subscribers(session: Session) -> list[Subscriber]:
-    """All subscribers, oldest first."""
-    return [_subscriber(row) for row in session.scalars(select(SubscriberRow).order_by(SubscriberRow.id))]
+    """All subscribers, oldest first, without those who were forgotten."""
+    query = select(SubscriberRow).where(SubscriberRow.state != ERASED).order_by(SubscriberRow.id)
+    return [_subscriber(row) for row in session.scalars(query)]
 
 
 # --- profiles ------------------------------------------------------------------------------------------

@@ -25,23 +25,26 @@ class Entry:
     at: datetime
 
 
-def latest(service: Service, profile: Profile, now: datetime, at_most: int = 50) -> list[Entry]:
-    """The papers that the profile was given, the newest batch first and the best first within it."""
+def latest(
+    service: Service, profile: Profile, now: datetime, at_most: int = 50, start: int = 0
+) -> list[Entry]:
+    """The papers that the profile was given, the newest batch first and the best first within it; from place
+    ``start`` on."""
     with service.database.reading() as session:
         matches = alert_store.matches_of(session, profile.id)
-        return of_matches(service, session, profile, matches, now, at_most)
+        return of_matches(service, session, profile, matches, now, at_most, start)
 
 
 def of_matches(
     service: Service, session: Session, profile: Profile, matches: Sequence[Match], now: datetime,
-    at_most: int,
+    at_most: int, start: int = 0,
 ) -> list[Entry]:  # fmt: skip
     """The first papers that these matches of the profile chose, best first within each, with reasons."""
     picks = [
         (pick, match.made_at)
         for match in matches
         for pick in sorted(match.chosen, key=lambda p: (-p.score, p.paper))
-    ][:at_most]
+    ][start : start + at_most]
     numbers = {n for pick, _ in picks for n in (pick.paper, *pick.similar)}
     papers = paper_store.by_numbers(session, numbers, with_sources=True)
     picks = [(p, at) for p, at in picks if p.paper in papers and not papers[p.paper].paper.withdrawn]

@@ -87,6 +87,13 @@ def export(profile: Portable) -> str:
     return "\n".join(blocks)
 
 
+def is_profile(data: bytes) -> bool:
+    """Whether a file says that it is a profile: its first line that is no comment begins so."""
+    lines = (line.strip() for line in data[:10_000].removeprefix(b"\xef\xbb\xbf").split(b"\n"))
+    first = next((line for line in lines if line and not line.startswith(b"#")), b"")
+    return first.startswith(_FIRST.encode())
+
+
 def parse(content: str, where: str) -> Portable:
     """Read the text file of a profile; ``where`` names it in faults.
 

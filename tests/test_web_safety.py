@@ -94,12 +94,15 @@ def addresses(service: Service, outbox: OutboxFolder, profile: Profile) -> list[
         links.rate(profile.id, EVIL_PAPER.id, "like"), links.paper(EVIL_PAPER.id),
         links.feed(profile.feed_token, "rss"), links.feed(profile.feed_token, "atom"),
         links.feed(profile.feed_token, "json"),
+        *(f"{mine}/{tab}" for tab in ("saved", "history", "history/1", "profiles", "delivery", "erase")),
+        *(f"{mine}/profiles/{profile.id}/{page}" for page in ("weights", "backtest", "export.txt")),
+        f"{mine}/export.json",
     ]  # fmt: skip
     own = [
         "/", f"/?statement={EVIL}",
         "/papers", "/papers?q=cache", f"/papers?q={quote(EVIL)}&topic={quote(EVIL)}",
         "/papers/category/cs.DC", f"/papers/day/{NOW.date()}", *browsed(EVIL_PAPER),
-        "/subscribed", "/preferences", "/preferences/sent", "/outbox",
+        "/subscribed", "/erased", "/preferences", "/preferences/sent", "/outbox",
         f"/outbox/{letter}", f"/outbox/{letter}/html", f"/outbox/{letter}/raw", "/healthz", "/readyz",
         "/robots.txt", "/favicon.ico", *(f"/static/{name}" for name in STATIC),
     ]  # fmt: skip

@@ -10,6 +10,7 @@ from starlette.datastructures import FormData, UploadFile
 from app.web import errands
 from app.web.typed import Typed
 from jobs.service import Service
+from profiles.portable import PortableError, is_profile, parse
 from profiles.request import RequestError
 from recommender.paper import Paper
 
@@ -57,8 +58,18 @@ def _uploaded(service: Service, typed: Typed, file: object) -> tuple[Typed, str]
     data = file.file.read(MAX_LIBRARY + 1)
     if len(data) > MAX_LIBRARY:
         raise RequestError("library", f"A file may have {MAX_LIBRARY // 2**20} MB; export a part of it.")
-    found = errands.imported(service, data, file.filename[:80], field="library")
+    name = file.filename[:80]
+    if is_profile(data):
+        return _profile(typed, data, name), f"The profile of {name} stands in this form."
+    found = errands.imported(service, data, name, field="library")
     return typed.with_library(found.seeds, found.titles), str(found)
+
+
+def _profile(typed: Typed, data: bytes, name: str) -> Typed:
+    try:
+        return typed.with_profile(parse(data.decode("utf-8", "replace"), name))
+    except PortableError as exc:
+        raise RequestError("library", str(exc.faults[0])) from exc
 
 
 def _papers_by(service: Service, name: str) -> Sequence[Paper]:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
+from db import subscriber_store
 from db.records import Stored
 from db.session import Session
 from jobs.service import Service
@@ -24,11 +26,17 @@ from recommender.paper import Paper
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from db.mine_store import Digest
     from jobs.alerts.digest import Item
     from jobs.importing import Imported
-    from jobs.preview import Preview
+    from jobs.mine import Kept, Volume
+    from jobs.preview import Preview, WhatIf
     from jobs.reading import Entry
+    from profiles.edits import Wanted
 
+# Each week that is tried takes about a second; one back-test at a time leaves a core to everybody else.
+_TRIALS = 10
+_backtesting = Lock()
 _MOST_PROFILES = 20  # of one address, beyond which the subscribe page adds none
 
 
@@ -84,11 +92,78 @@ def papers_by(service: Service, name: str) -> Sequence[Paper]:
     return importing.papers_by(service, name)
 
 
-def latest(service: Service, profile: Profile, now: datetime, *, at_most: int) -> list[Entry]:
-    """What a profile was given, the newest first, with reasons."""
+def latest(service: Service, profile: Profile, now: datetime, *, at_most: int, start: int = 0) -> list[Entry]:
+    """What a profile was given, the newest first, with reasons, from place ``start`` on."""
     from jobs import reading
 
-    return reading.latest(service, profile, now, at_most)
+    return reading.latest(service, profile, now, at_most, start)
+
+
+def kept(
+    service: Service, profiles: Sequence[Profile], *, start: int, at_most: int
+) -> tuple[list[Kept], int]:
+    """What the readers of these profiles liked or saved, and how much of it there is."""
+    from jobs import mine
+
+    return mine.kept(service, profiles, start=start, at_most=at_most)
+
+
+def volumes(service: Service, profiles: Sequence[Profile], now: datetime) -> dict[int, Volume]:
+    """How many papers each of these profiles got lately."""
+    from jobs import mine
+
+    return mine.volumes(service, profiles, now)
+
+
+def digest_papers(service: Service, digest: Digest) -> dict[int, Paper]:
+    """The papers of a digest by row number."""
+    from jobs import mine
+
+    return mine.digest_papers(service, digest)
+
+
+def everything(service: Service, person: Subscriber, now: datetime) -> dict[str, Any]:
+    """All that is kept of a subscriber."""
+    from jobs import mine
+
+    return mine.everything(service, person, now)
+
+
+def portable(service: Service, profile: Profile, now: datetime) -> str:
+    """A profile as a text file."""
+    from jobs import porting
+    from profiles.portable import export
+
+    return export(porting.portable(service, profile, now))
+
+
+def strongest(service: Service, profile: Profile, now: datetime, *, at_most: int) -> list[tuple[str, float]]:
+    """The terms that weigh most in a profile, stated or learned, each with its weight."""
+    from jobs import learning
+    from recommender.strongest import strongest_terms
+
+    with service.database.reading() as session:
+        shard = subscriber_store.with_revisions(session, [profile.id])
+        weights, _ = learning.weights(service, session, shard, now)
+        return strongest_terms(learning.edition(service, session), weights[profile.id], at_most)
+
+
+def what_if(service: Service, profile: Profile, after: Wanted, now: datetime) -> WhatIf:
+    """What the latest days would bring the profile as it is, and as it would be."""
+    from jobs import preview as job
+
+    return job.what_if(service, profile, after, now)
+
+
+def backtest(service: Service, profile: Profile) -> tuple[str, str]:
+    """What a back-test of the latest likes says, as a sentence and as SVG."""
+    from jobs import backtest_plot
+    from jobs.backtest import backtest as job
+    from jobs.backtest import sentence
+
+    with _backtesting:
+        found = job(service, profile, at_most=_TRIALS)
+    return sentence(found), backtest_plot.svg_plot(found, profile.name)
 
 
 def explained(service: Service, profile: Profile, key: str, now: datetime) -> Item | None:
@@ -118,7 +193,6 @@ def subscribe(service: Service, wanted: Request, now: datetime) -> None:
     For a confirmed address it is a feed until its owner turns its mail on: nobody must be able to write into
     the mail of another, and a profile's name stands there. Raises `RequestError` for a name that is taken.
     """
-    from db import subscriber_store
     from jobs import subscribe as job
 
     with service.database.reading() as session:
@@ -133,7 +207,6 @@ def subscribe(service: Service, wanted: Request, now: datetime) -> None:
 def write_to(service: Service, email: str, now: datetime, *, only: str = "") -> None:
     """Queue one mail to the owner of an address that is known here: a link that confirms it, or where it is
     confirmed the link to their pages. Asking again within the hour sends nothing more."""
-    from db import subscriber_store
     from jobs import deliver
 
     with service.database.writing() as session:

@@ -78,6 +78,12 @@ def start(web: AWeb, fields: AForm, later: BackgroundTasks) -> HTMLResponse | Re
     return RedirectResponse(f"{web.pages.prefix}/subscribed", 303, background=later)
 
 
+@router.get("/erased")
+def erased(web: AWeb) -> HTMLResponse:
+    """Everything is forgotten."""
+    return web.page("erased.html")
+
+
 @router.get("/subscribed")
 def subscribed(web: AWeb) -> HTMLResponse:
     """Check your mail."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, BackgroundTasks
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -14,13 +14,15 @@ from app.web.forms import form_values
 from app.web.typed import Typed
 from db import subscriber_store
 from jobs.alerts.feed import CONTENT_TYPES
+from profiles.edits import Wanted
 from profiles.feedback import current
 from profiles.profile import Profile, Subscriber
 from profiles.request import RequestError
 
 router = APIRouter(prefix="/preferences", include_in_schema=False)
 
-_SHOWN = 20
+_SHOWN = 8
+_PAGES = 30
 NOTES = {
     "subscribed": "You are subscribed. This page is yours: keep its address, it works without a password.",
     "added": "The profile is added.",
@@ -89,22 +91,45 @@ def sent(web: AWeb) -> HTMLResponse:
 
 
 @router.get("/{token}")
-def page(web: AWeb, token: str, profile: int | None = None, done: str = "") -> HTMLResponse:
-    """The papers of one profile, all profiles beside each other, feeds and delivery."""
+def page(web: AWeb, token: str, profile: int | None = None, page: int = 1, done: str = "") -> HTMLResponse:
+    """Today: the papers of one profile, a few at a time, and what belongs to it."""
     me = mine(web, token)
     now = web.clock()
     if not me.profiles:
         return web.page("no_profile.html", me=me, note=NOTES.get(done, ""))
     chosen = me.profile(profile)
-    entries = errands.latest(web.service, chosen, now, at_most=_SHOWN)
-    with web.service.database.reading() as session:
-        events = subscriber_store.feedback(session, [chosen.id]).get(chosen.id, [])
-    opinions = {key: event.opinion for key, event in current(events).items()}
+    page = max(1, min(page, _PAGES))
+    entries = errands.latest(web.service, chosen, now, at_most=_SHOWN + 1, start=_SHOWN * (page - 1))
     feeds = {form: web.service.links.feed(chosen.feed_token, form) for form in CONTENT_TYPES}
     return web.page(
-        "mine.html", me=me, chosen=chosen, entries=entries, opinions=opinions, feeds=feeds,
-        note=NOTES.get(done, ""), today=now, zone=chosen.delivery.zone,
+        "mine.html", me=me, tab="today", chosen=chosen, entries=entries[:_SHOWN],
+        opinions=opinions_of(web, [chosen]), feeds=feeds, note=NOTES.get(done, ""), page=page,
+        more=len(entries) > _SHOWN, zone=chosen.delivery.zone, today=now,
     )  # fmt: skip
+
+
+def opinions_of(web: Web, profiles: list[Profile]) -> dict[tuple[int, str], str]:
+    """The reader's current opinions, by profile and paper."""
+    with web.service.database.reading() as session:
+        events = subscriber_store.feedback(session, [p.id for p in profiles])
+    return {
+        (number, key): event.opinion
+        for number, held in events.items()
+        for key, event in current(held).items()
+    }
+
+
+def store(web: Web, profile: Profile, wanted: Wanted) -> None:
+    """Keep a profile's interests and dial as they are wanted."""
+    changed = replace(profile, interests=wanted.interests, per_day=wanted.per_day)
+    with web.service.database.writing() as session:
+        subscriber_store.change_profile(session, changed, web.clock())
+
+
+def back(web: Web, me: Mine, done: str, profile: Profile | None, tab: str = "") -> RedirectResponse:
+    """Back to my page, which says what was done."""
+    about = f"&profile={profile.id}" if profile else ""
+    return RedirectResponse(f"{web.pages.prefix}/preferences/{me.token}{tab}?done={done}{about}", 303)
 
 
 @router.get("/{token}/new")

@@ -15,7 +15,7 @@ from app.web import errands
 from app.web.context import AForm, AVisitor, AWeb, NoPageError, Web
 from app.web.draft import Draft, drafted
 from app.web.forms import fragment
-from app.web.mine import Mine, form, mine
+from app.web.mine import Mine, back, form, mine
 from app.web.rating import RATINGS
 from db import subscriber_store
 from profiles.feedback import Opinion
@@ -35,7 +35,7 @@ def rate(web: AWeb, token: str, fields: AForm) -> RedirectResponse:
         raise NoPageError(f"“{opinion}” is no rating.")
     if not errands.rate(web.service, profile.id, key, cast(Opinion, opinion), web.clock(), "page"):
         raise NoPageError("This paper is not on hand here.")
-    return _back(web, me, "rated", profile)
+    return back(web, me, "rated", profile)
 
 
 @router.post("/new", response_model=None)
@@ -57,7 +57,7 @@ def add(web: AWeb, token: str, fields: AForm) -> HTMLResponse | RedirectResponse
         )  # fmt: skip
     if me.person.state == "confirmed":
         errands.welcome(web.service, profile.id, now)
-    return _back(web, me, "added", profile)
+    return back(web, me, "added", profile)
 
 
 @router.post("/new/read")
@@ -79,7 +79,7 @@ def save(web: AWeb, token: str, number: int, fields: AForm) -> HTMLResponse | Re
     except RequestError as exc:
         return form(web, me, profile, replace(draft, error=exc), seek=True)
     _store(web, _changed(profile, wanted))
-    return _back(web, me, "saved", profile)
+    return back(web, me, "saved", profile)
 
 
 @router.post("/profiles/{number}/read")
@@ -111,7 +111,7 @@ def pause(web: AWeb, token: str, number: int, fields: AForm) -> RedirectResponse
             f"“{text}” is no day. Go back and choose one, such as 2026-01-31.", status=422
         ) from exc
     _store(web, replace(profile, delivery=replace(profile.delivery, paused_until=until)))
-    return _back(web, me, "paused" if until else "resumed", profile)
+    return back(web, me, "paused" if until else "resumed", profile, "/delivery")
 
 
 @router.post("/profiles/{number}/renew")
@@ -120,7 +120,7 @@ def renew(web: AWeb, token: str, number: int) -> RedirectResponse:
     me = mine(web, token)
     profile = me.profile(number)
     _store(web, replace(profile, feed_token=secrets.token_urlsafe(24)))
-    return _back(web, me, "renewed", profile)
+    return back(web, me, "renewed", profile, "/delivery")
 
 
 @router.post("/profiles/{number}/delete")
@@ -130,7 +130,7 @@ def delete(web: AWeb, token: str, number: int) -> RedirectResponse:
     profile = me.profile(number)
     with web.service.database.writing() as session:
         subscriber_store.delete_profile(session, profile.id)
-    return _back(web, me, "deleted", None)
+    return back(web, me, "deleted", None)
 
 
 @router.post("/leave")
@@ -138,7 +138,7 @@ def leave(web: AWeb, token: str, visitor: AVisitor) -> RedirectResponse:
     """No more mail at all."""
     me = mine(web, token)
     errands.leave(web.service, me.person.id, None, web.clock(), f"left on their page from {visitor}")
-    return _back(web, me, "left", None)
+    return back(web, me, "left", None, "/delivery")
 
 
 @router.post("/return")
@@ -146,7 +146,7 @@ def come_back(web: AWeb, token: str, visitor: AVisitor) -> RedirectResponse:
     """Mail again after all: the private link was mailed to this address, so it needs no confirmation."""
     me = mine(web, token)
     errands.confirm(web.service, me.person, web.clock(), f"came back on their page from {visitor}")
-    return _back(web, me, "back", None)
+    return back(web, me, "back", None, "/delivery")
 
 
 def _changed(profile: Profile, wanted: Request) -> Profile:
@@ -174,8 +174,3 @@ def _wanted(me: Mine, draft: Draft, besides: Profile | None = None) -> Request:
 def _store(web: Web, profile: Profile) -> None:
     with web.service.database.writing() as session:
         subscriber_store.change_profile(session, profile, web.clock())
-
-
-def _back(web: Web, me: Mine, done: str, profile: Profile | None) -> RedirectResponse:
-    about = f"&profile={profile.id}" if profile else ""
-    return RedirectResponse(f"{web.pages.prefix}/preferences/{me.token}?done={done}{about}", 303)

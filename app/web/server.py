@@ -27,10 +27,12 @@ from app.web import (
     leaving,
     mine,
     mine_changes,
+    mine_tabs,
     outbox,
     paper_page,
     rating,
     search,
+    tuning,
 )
 from app.web.context import NoPageError, Web
 from app.web.feed_maker import FeedMaker
@@ -41,7 +43,8 @@ from jobs.service import Service
 
 ROUTERS = (
     bounced.router,
-    home.router, confirming.router, leaving.router, mine.router, mine_changes.router, rating.router,
+    home.router, confirming.router, leaving.router, mine.router, mine_changes.router, mine_tabs.router,
+    tuning.router, rating.router,
     search.router, browse.router, paper_page.router, outbox.router, health.router, files.router,
 )  # fmt: skip
 _WORDS = {

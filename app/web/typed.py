@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from starlette.datastructures import FormData
 
 from profiles.edits import Wanted, edited
+from profiles.portable import Portable
 from profiles.profile import Profile
 from profiles.request import LONGEST_STATEMENT, MOST_PER_DAY, Request, RequestError, interests_of, request
 from profiles.understood import understood
@@ -103,6 +104,10 @@ class Typed:
                 break
             said = longer
         return replace(self, statement=said, likes="\n".join(dict.fromkeys(like for like in likes if like)))
+
+    def with_profile(self, held: Portable) -> Typed:
+        """The form of a profile that came as a text file; how it reaches the reader stays."""
+        return replace(self, **_written(held.interests), per_day=str(held.per_day), name=held.name)
 
     def edited(self, edit: str) -> Typed:
         """The form after a press on a chip: ``drop KIND VALUE``, or ``more VALUE`` and ``less VALUE`` of a

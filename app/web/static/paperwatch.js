@@ -88,6 +88,24 @@ if (form && panel) {
   });
 }
 
+// Weights: what the sliders would change is shown as they move; nothing is saved by that.
+const weights = document.querySelector("form[data-what-if]");
+if (weights) {
+  let timer = 0;
+  let asked = null;
+  weights.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      if (asked) asked.abort();
+      asked = new AbortController();
+      const wanted = new URLSearchParams(new FormData(weights));
+      wanted.set("fragment", "1");
+      const answer = await fetch(weights.action, { method: "POST", body: wanted, signal: asked.signal }).catch(() => null);
+      if (answer && answer.ok) document.getElementById("what-if").innerHTML = await answer.text();
+    }, 200);
+  });
+}
+
 // Feed addresses are for copying.
 for (const box of document.querySelectorAll(".copy")) {
   if (!navigator.clipboard) break;
