@@ -13,28 +13,17 @@ import multiprocessing
 import random
 import resource
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from multiprocessing.connection import Connection
-from pathlib import Path
 
-from benchmarks import match, synthetic
-from db import alert_store, model_store, paper_store, source_store, subscriber_store
-from db.model_store import Model
-from jobs import learning, sending
 from jobs.alerts import mail
 from jobs.alerts.digest import Contribution, Digest, Item, Receipt, Section, Strength
 from jobs.alerts.links import Links
 from jobs.alerts.smtp import Pool, SmtpSettings
-from jobs.service import Service
-from profiles.delivery import DeliveryPlan
-from recommender.interest import Interests
 from recommender.paper import Paper
-from recommender.ranking import DEFAULT, RANKERS
 
 _VOCABULARY = (
     "cache attention tensor pipeline scheduler kernel memory latency throughput batch prefill decoding "
@@ -43,7 +32,7 @@ _VOCABULARY = (
 )
 _WORDS = _VOCABULARY.split()
 _STRENGTHS: tuple[Strength, ...] = ("strong", "good", "near", "weak")
-_AT = datetime(2025, 10, 28, 7, tzinfo=UTC)
+AT = datetime(2025, 10, 28, 7, tzinfo=UTC)
 _SINK_SECONDS = 600.0
 
 
@@ -102,7 +91,7 @@ def _run_sink(pipe: Connection, delay: float) -> None:
     asyncio.run(serve())
 
 
-def _papers(number: int, chance: random.Random) -> list[Paper]:
+def papers_of(number: int, chance: random.Random) -> list[Paper]:
     def words(count: int) -> str:
         return " ".join(chance.choice(_WORDS) for _ in range(count))
 
@@ -123,7 +112,7 @@ def _papers(number: int, chance: random.Random) -> list[Paper]:
     ]
 
 
-def _digests(number: int, papers: list[Paper], chance: random.Random) -> Iterator[Digest]:
+def digests_of(number: int, papers: list[Paper], chance: random.Random) -> Iterator[Digest]:
     """One digest of ten papers a subscriber, each with reasons, scores and links of its own."""
     for reader in range(number):
         items = []
@@ -143,14 +132,14 @@ def _digests(number: int, papers: list[Paper], chance: random.Random) -> Iterato
             subscriber_id=reader,
             to=f"reader{reader}@example.org",
             message_id=f"<digest-{reader}@papers.example.org>",
-            at=_AT,
+            at=AT,
             sections=(Section(reader, "LLM inference", tuple(items), near),),
             receipt=Receipt("Checked arXiv cs.DC cs.LG (Tue batch, 312 new) and 1 digest; 10 of 312 sent."),
             zone="Europe/Berlin",
         )
 
 
-async def _send_all(
+async def send_all(
     settings: SmtpSettings, digests: Iterator[Digest], render: Callable[[Digest], bytes]
 ) -> float:
     """Mails a second: as many tasks as connections, each renders and sends the next one."""
@@ -174,29 +163,23 @@ def measure(
 ) -> dict[str, object]:
     """Both rates, medians of alternating rounds, as the contract's JSON object has them."""
     chance = random.Random(2025)
-    papers = _papers(300, chance)
+    papers = papers_of(300, chance)
     links = Links("https://papers.example.org", "a secret of the benchmark")
     sender = mail.Sender("Paperwatch", "digest@papers.example.org")
-    ready = [mail.render(digest, links, sender) for digest in _digests(100, papers, chance)]
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    sink = context.Process(target=_run_sink, args=(theirs, delay), daemon=True)
-    sink.start()
-    settings = SmtpSettings(
-        "127.0.0.1", ours.recv(), connections=connections, helo="bench.example.org", timeout=30,
-        handovers=handovers,
-    )  # fmt: skip
+    ready = [mail.render(digest, links, sender) for digest in digests_of(100, papers, chance)]
+    with sink(delay) as port:
+        settings = SmtpSettings(
+            "127.0.0.1", port, connections=connections, helo="bench.example.org", timeout=30,
+            handovers=handovers,
+        )  # fmt: skip
 
-    def rate(render: Callable[[Digest], bytes]) -> float:
-        return asyncio.run(_send_all(settings, _digests(digests, papers, chance), render))
+        def rate(render: Callable[[Digest], bytes]) -> float:
+            return asyncio.run(send_all(settings, digests_of(digests, papers, chance), render))
 
-    rendered, ready_made = [], []
-    for _ in range(rounds):
-        ready_made.append(rate(lambda digest: ready[digest.subscriber_id % len(ready)]))
-        rendered.append(rate(lambda digest: mail.render(digest, links, sender)))
-    ours.send("stop")
-    assert ours.recv() == 2 * rounds * digests
-    sink.join(10)
+        rendered, ready_made = [], []
+        for _ in range(rounds):
+            ready_made.append(rate(lambda digest: ready[digest.subscriber_id % len(ready)]))
+            rendered.append(rate(lambda digest: mail.render(digest, links, sender)))
     value, reference = statistics.median(rendered), statistics.median(ready_made)
     size = statistics.mean(map(len, ready))
     what = "the same sender with ready-made bytes"
@@ -218,78 +201,8 @@ def measure(
     }
 
 
-def measure_outbox(digests: int, connections: int) -> dict[str, object]:
-    """The rate of the whole way out of the outbox: leased, composed with reasons, sent, and recorded, with
-    the database on disk. The reference is the same sender with ready-made bytes, as in `measure`."""
-    with tempfile.TemporaryDirectory() as folder, _sink(0.0) as port:
-        made = match.service(Path(folder))
-        _queue(made, digests)
-        settings = SmtpSettings(
-            "127.0.0.1", port, connections=connections, helo="bench.example.org", timeout=30
-        )
-        made.mailer = lambda: Pool(settings)
-        before = _resident()
-        start = time.perf_counter()
-        done = sending.send_due(made, _AT)
-        value = digests / (time.perf_counter() - start)
-        assert done.sent == digests, done
-        after = _resident()
-        made.database.dispose()
-        chance = random.Random(2025)
-        papers = _papers(300, chance)
-        ready = mail.render(next(_digests(1, papers, chance)), made.links, made.sender)
-        reference = asyncio.run(_send_all(settings, _digests(digests, papers, chance), lambda _: ready))
-    return {
-        "name": "mail outbox",
-        "params": {"digests": digests, "connections": connections, "bytes": len(ready)},
-        "value": round(value, 1),
-        "unit": "digests/s",
-        "reference": round(reference, 1),
-        "reference_what": "the same sender with ready-made bytes",
-        "ratio": round(value / reference, 3),
-        "grown_mb": round(after - before, 1),
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-    }
-
-
-def _queue(service: Service, digests: int) -> None:
-    """A queued digest of ten papers for each of so many readers, their models up to date."""
-    chance = random.Random(2025)
-    interests = Interests(statement="tensor cache scheduling for batched decoding")
-    plan = DeliveryPlan(frequency="announced")
-    with service.database.writing() as session:
-        source = source_store.add(
-            session, name="bench", kind="file", location="bench", every_minutes=0, now=_AT
-        )
-        paper_store.merge(session, synthetic.papers(300), source.id, _AT)
-        numbers = [s.number for s in paper_store.recent(session, days=7, at_most=300)]
-        edition = learning.edition(service, session)
-        weights = RANKERS[DEFAULT].learn(edition, interests, []).to_bytes()
-        for reader in range(digests):
-            person = subscriber_store.add_subscriber(session, f"r{reader}@example.org", "confirmed", _AT, "")
-            profile = subscriber_store.add_profile(
-                session, person.id, "LLM inference", interests, per_day=10, delivery=plan,
-                feed_token=f"t{reader}", now=_AT,
-            )  # fmt: skip
-            model_store.keep_models(session, {profile.id: Model(edition.name, DEFAULT, 1, weights)}, _AT)
-            chosen = [[number, 1.0, "good", [], None] for number in chance.sample(numbers, 10)]
-            content = {
-                "sections": [{"profile": profile.id, "items": chosen, "near": []}], "why_empty": "",
-                "receipt": "Checked arXiv cs.DC cs.LG; 10 of 300 papers sent.",
-            }  # fmt: skip
-            alert_store.queue(
-                session, subscriber_id=person.id, kind="digest", period=f"bench/{reader}",
-                message_id=f"<digest-{reader}@bench.example.org>", content=content, now=_AT,
-            )  # fmt: skip
-
-
-def _resident() -> float:
-    """Resident memory of this process in MB."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
-
-
 @contextmanager
-def _sink(delay: float) -> Iterator[int]:
+def sink(delay: float) -> Iterator[int]:
     """The port of a sink in a process of its own."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -309,10 +222,6 @@ if __name__ == "__main__":
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before each reply of the sink")
     parser.add_argument("--handovers", type=int, default=0, help="mails at once that await the last answer")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--outbox", action="store_true", help="the whole way out of the outbox")
     chosen = parser.parse_args()
-    if chosen.outbox:
-        print(json.dumps(measure_outbox(chosen.digests, chosen.connections)))
-        sys.exit()
     found = measure(chosen.digests, chosen.connections, chosen.delay, chosen.rounds, chosen.handovers)
     print(json.dumps(found))

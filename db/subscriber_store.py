@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, cast
 
@@ -21,6 +21,15 @@ ERASED = "erased"
 """The state of a subscriber who was forgotten: a number without an address."""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The address, the state, and the numbers of the profiles that come by mail."""
+
+    email: str
+    state: str
+    mailed: frozenset[int]
+
+
 class UnknownProfileError(LookupError):
     """There is no profile of that name or number."""
 
@@ -35,6 +44,20 @@ def by_email(session: Session, email: str) -> Subscriber | None:
     """The subscriber with this address, whatever its case."""
     row = session.scalars(select(SubscriberRow).where(SubscriberRow.email == email.lower())).first()
     return _subscriber(row) if row and email else None
+
+
+def standing(session: Session, number: int) -> Standing | None:
+    """How this subscriber stands towards mail at this moment, in one narrow look."""
+    query = (
+        select(SubscriberRow.email, SubscriberRow.state, ProfileRow.id, ProfileRow.delivery)
+        .outerjoin(ProfileRow, ProfileRow.subscriber_id == SubscriberRow.id)
+        .where(SubscriberRow.id == number)
+    )
+    rows = session.execute(query).all()
+    if not rows:
+        return None
+    mailed = frozenset(row.id for row in rows if row.id and row.delivery["frequency"] != "feed")
+    return Standing(rows[0].email, rows[0].state, mailed)
 
 
 def add_subscriber(session: Session, email: str, state: str, now: datetime, note: str) -> Subscriber:

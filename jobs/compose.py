@@ -10,11 +10,11 @@ from typing import Any, cast
 from db import paper_store, subscriber_store
 from db.records import Pick, Queued
 from db.session import Session
+from db.subscriber_store import Standing
 from jobs import learning
 from jobs.alerts import mail, mime, notes
 from jobs.alerts.digest import Digest, Item, Receipt, Section, Strength
 from jobs.service import Service
-from profiles.profile import Subscriber
 from recommender.explain import Explainer
 
 
@@ -46,20 +46,20 @@ class Prepared:
         numbers = {n for p in picks for n in (p.paper, *p.similar)}
         self.papers = paper_store.by_numbers(session, numbers, with_sources=True)
         shard = subscriber_store.with_revisions(session, {s["profile"] for s in sections})
-        self._profiles = {p.id: p for p, _ in shard}
+        self.profiles = {p.id: p for p, _ in shard}
         self._weights, _ = learning.weights(service, session, shard, now)
-        self._examples = learning.examples(session, list(self._profiles.values()), now)
+        self._examples = learning.examples(session, list(self.profiles.values()), now)
         shown = sorted({p.paper for p in picks if p.paper in self.papers})
         texts = [self.papers[number].paper for number in shown]
         edition = learning.edition(service, session)
-        self._edition = edition.extended(texts, [p.interests for p in self._profiles.values()])
+        self._edition = edition.extended(texts, [p.interests for p in self.profiles.values()])
         self._row = {number: at for at, number in enumerate(shown)}
         self._X = self._edition.transform(texts) if texts else None
 
     def items(self, profile_id: int, *groups: Sequence[Pick]) -> list[tuple[Item, ...]]:
         """Each group of picks as the reader of this profile sees them; a paper that was withdrawn since is
         left out."""
-        profile = self._profiles[profile_id]
+        profile = self.profiles[profile_id]
         explainer = Explainer(
             self._edition, self._weights[profile_id].on(self._edition), self._examples[profile_id],
             profile.interests,
@@ -92,60 +92,59 @@ def letter(
 
     ``prepared`` holds what it shares with others; made for it alone where it is left out.
     """
-    person = subscriber_store.subscriber(session, queued.subscriber_id)
-    if person is None or not person.email:
+    reader = subscriber_store.standing(session, queued.subscriber_id)
+    if reader is None or not reader.email:
         return Withheld("the subscriber is gone")
-    if person.state == "suppressed":
+    if reader.state == "suppressed":
         return Withheld("the address refused mail before")
-    if queued.kind == "digest" and person.state != "confirmed":
-        return Withheld(f"the subscriber is {person.state}")
-    if queued.kind == "confirmation" and person.state == "confirmed":
+    if queued.kind == "digest" and reader.state != "confirmed":
+        return Withheld(f"the subscriber is {reader.state}")
+    if queued.kind == "confirmation" and reader.state == "confirmed":
         return Withheld("the subscriber has confirmed already")
     try:
-        content = _render(service, session, queued, person, now, prepared)
+        content = _render(service, session, queued, reader, now, prepared)
     except mime.MailError as exc:
         content = Withheld(str(exc))
-    return (
-        content if isinstance(content, Withheld) else Letter(person.id, person.email, service.sign(content))
-    )
+    if isinstance(content, Withheld):
+        return content
+    return Letter(queued.subscriber_id, reader.email, service.sign(content))
 
 
 def _render(
-    service: Service, session: Session, queued: Queued, person: Subscriber, now: datetime,
+    service: Service, session: Session, queued: Queued, reader: Standing, now: datetime,
     prepared: Prepared | None,
 ) -> bytes | Withheld:  # fmt: skip
-    at = queued.queued_at
+    at, number = queued.queued_at, queued.subscriber_id
     if queued.kind == "digest":
-        made = digest(service, session, queued, person, now, prepared)
+        made = digest(service, session, queued, reader, now, prepared)
         if not made.sections:
             return Withheld("its profiles get no mail any more")
         return mail.render(made, service.links, service.sender)
     if queued.kind == "confirmation":
-        link = service.links.confirm(person.id, person.email, at)
-        return notes.render_confirmation(person.email, link, at, queued.message_id, service.sender)
-    link = service.links.preferences(person.id, at)
-    return notes.render_note("magic_link", person.email, link, at, queued.message_id, service.sender)
+        link = service.links.confirm(number, reader.email, at)
+        return notes.render_confirmation(reader.email, link, at, queued.message_id, service.sender)
+    link = service.links.preferences(number, at)
+    return notes.render_note("magic_link", reader.email, link, at, queued.message_id, service.sender)
 
 
 def digest(
-    service: Service, session: Session, queued: Queued, person: Subscriber, now: datetime,
+    service: Service, session: Session, queued: Queued, reader: Standing, now: datetime,
     prepared: Prepared | None = None,
 ) -> Digest:  # fmt: skip
     """What a queued digest holds; profiles that were deleted or left since are not in it."""
-    profiles = {
-        p.id: p for p in subscriber_store.profiles_of(session, person.id) if p.delivery.frequency != "feed"
-    }
     content = queued.content
     shared = prepared or Prepared(service, session, [queued], now)
     sections = []
+    zone = ""
     for kept in content["sections"]:
-        if profile := profiles.get(kept["profile"]):
+        profile = shared.profiles.get(kept["profile"])
+        if profile is not None and profile.id in reader.mailed:
             items, near = shared.items(profile.id, _picks(kept["items"]), _picks(kept["near"]))
             sections.append(Section(profile.id, profile.name, items, near))
-    zone = profiles[sections[0].profile_id].delivery.zone if sections else "UTC"
+            zone = zone or profile.delivery.zone
     return Digest(
-        person.id, person.email, queued.message_id, queued.queued_at, tuple(sections),
-        Receipt(content["receipt"], content["why_empty"]), zone, content.get("list_profile"),
+        queued.subscriber_id, reader.email, queued.message_id, queued.queued_at, tuple(sections),
+        Receipt(content["receipt"], content["why_empty"]), zone or "UTC", content.get("list_profile"),
         tuple(content.get("attach", ())),
     )  # fmt: skip
 

@@ -250,17 +250,18 @@ def next_digest(service: Service, session: Session, profile: Profile, now: datet
 
     Other profiles of the reader that share the mail and the hour are in it.
     """
-    person = subscriber_store.subscriber(session, profile.subscriber_id)
+    reader = subscriber_store.standing(session, profile.subscriber_id)
     due = profile.delivery.next_slot(now)
     others = subscriber_store.profiles_of(session, profile.subscriber_id)
     groups = together([p for p in others if p.delivery.next_slot(now) == due])
     group = next((g for g in groups if any(p.id == profile.id for p in g)), None)
-    if group is None or person is None:
+    if group is None or reader is None:
         return None
     matches = alert_store.unmailed(session, [p.id for p in group])
     period = _period(group, matches, due or now)
+    identity = message_id(service, profile.subscriber_id, "digest", period)
     queued = Queued(
-        0, person.id, "digest", period, message_id(service, person.id, "digest", period), "queued",
+        0, profile.subscriber_id, "digest", period, identity, "queued",
         content(session, group, matches, due or now), 0, None, None, due or now, None, "",
     )  # fmt: skip
-    return compose.digest(service, session, queued, person, now)
+    return compose.digest(service, session, queued, reader, now)

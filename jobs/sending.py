@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -67,7 +68,14 @@ def send_due(service: Service, now: datetime, *, at_most: int = 0) -> Delivered:
     over; then one mail goes ahead of the others. What is not sent keeps its place in the outbox.
     """
     _catch_up(service)
-    return asyncio.run(_send_due(service, now, at_most))
+    return asyncio.run(_with_few_threads(service, now, at_most))
+
+
+async def _with_few_threads(service: Service, now: datetime, at_most: int) -> Delivered:
+    """One thread reads ahead while another records; more would only each hold memory of their own."""
+    with ThreadPoolExecutor(2) as threads:
+        asyncio.get_running_loop().set_default_executor(threads)
+        return await _send_due(service, now, at_most)
 
 
 def _catch_up(service: Service) -> None:
@@ -126,6 +134,8 @@ class _Run:
         self._through = False  # whether the server dealt with any mail, be it to refuse it
         self._left: deque[tuple[Queued, compose.Prepared | None]] = deque()
         self._leases: dict[int, datetime] = {}
+        self._coming: asyncio.Task[list[tuple[Queued, compose.Prepared | None]]] | None = None
+        self._is_more = True
         self._taking = asyncio.Lock()
         self._may_take = 0
         self._broken = False
@@ -168,6 +178,9 @@ class _Run:
             beat.cancel()
             with suppress(asyncio.CancelledError):
                 await beat
+        if self._coming is not None:
+            with suppress(Exception):
+                await self._more()
         for end in ends:
             if isinstance(end, BaseException):
                 raise end
@@ -200,18 +213,32 @@ class _Run:
             if not self._may_take or self._broken:
                 return None
             if not self._left:
-                self._left.extend(await asyncio.to_thread(self._lease))
+                await self._more()
             if not self._left:
                 return None
             self._may_take -= 1
-            return self._left.popleft()
+            mail = self._left.popleft()
+            if self._coming is None and self._is_more and len(self._left) < _BATCH // 2 and self._room():
+                # The next ones are made ready while these go out, so that no connection waits for them.
+                self._coming = asyncio.create_task(asyncio.to_thread(self._lease))
+            return mail
+
+    def _room(self) -> int:
+        """How many mails may be leased beside those that are."""
+        return _BATCH if self._may_take < 0 else min(_BATCH, self._may_take - len(self._left))
+
+    async def _more(self) -> None:
+        """Get the mails that come next, those that are on their way to us first."""
+        coming, self._coming = self._coming or asyncio.to_thread(self._lease), None
+        self._left.extend(await coming)
 
     def _lease(self) -> list[tuple[Queued, compose.Prepared | None]]:
         now = self.clock()
-        at_most = min(self._may_take, _BATCH) if self._may_take > 0 else _BATCH
+        at_most = self._room()
         with self.service.database.writing() as session:
             leased = alert_store.lease(session, now, seconds=LEASE_SECONDS, at_most=at_most)
         self._leases.update({mail.id: now + timedelta(seconds=LEASE_SECONDS) for mail in leased})
+        self._is_more = len(leased) == at_most
         if leased and self._journal is not None:
             self._open_journal()
         try:

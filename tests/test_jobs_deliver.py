@@ -125,9 +125,9 @@ def test_a_preview_is_the_mail_that_then_goes_out(
     deliver.queue_due(service, evening)
     with service.database.reading() as session:
         (queued,) = alert_store.outbox(session)
-        person = subscriber_store.subscriber(session, one.subscriber_id)
-        assert person is not None
-        assert compose.digest(service, session, queued, person, NOW) == shown
+        reader = subscriber_store.standing(session, one.subscriber_id)
+        assert reader is not None
+        assert compose.digest(service, session, queued, reader, NOW) == shown
 
 
 @pytest.mark.parametrize("days", [(0, 2), (4,), tuple(range(7))])
