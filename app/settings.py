@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import secrets
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "PAPERWATCH_"
@@ -24,9 +26,11 @@ class Settings(BaseSettings):
 
     data: Path = Field(Path("var"), description="The one folder that holds state")
     database_url: str = Field("", description="SQLite in the data folder, or postgresql+psycopg://…")
-    base_url: str = Field("http://127.0.0.1:8000", description="Where readers reach the service")
     host: str = Field("127.0.0.1", description="Address that the web process listens on")
     port: int = Field(8000, ge=1, le=65535, description="Port that the web process listens on")
+    base_url: str = Field(
+        "", validate_default=True, description="Where readers reach the service; unset: http://HOST:PORT"
+    )
     secret: str = Field("", description="Signs links; made once and kept in the data folder if unset")
     watch: str = Field("", description="Folders whose digests are ingested, separated by ':'")
     watch_minutes: int = Field(1, ge=0, description="Minutes between looks at watched folders; 0: every tick")
@@ -60,21 +64,42 @@ class Settings(BaseSettings):
         "", description="Lets who has it POST delivery reports to /bounces; unset: nobody"
     )
     show_outbox: bool | None = Field(None, description="Show /outbox; unset: only on a loopback address")
+    operator_key: str = Field(
+        "", description="Opens /operator and /metrics; made once and kept in the data folder if unset"
+    )
+    metrics: Literal["", "open", "key", "off"] = Field(
+        "", description="Who may read /metrics: open, key or off; unset: open at home, else with the key"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged")
 
     @field_validator("base_url")
     @classmethod
-    def _is_http(cls, value: str) -> str:
+    def _is_http(cls, value: str, others: ValidationInfo) -> str:
+        if not value:
+            host = others.data.get("host", "127.0.0.1")
+            # What listens everywhere is reached here by the loopback address.
+            host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(host, host)  # noqa: S104
+            return f"http://{host}:{others.data.get('port', 8000)}"
         if not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
 
-    @field_validator("bounce_key")
+    @field_validator("bounce_key", "operator_key")
     @classmethod
     def _is_long(cls, value: str) -> str:
         if value and len(value) < 16:
             raise ValueError("must have at least 16 characters, or anybody could guess it")
         return value
+
+    @property
+    def at_home(self) -> bool:
+        """Whether only this machine reaches the service: neither it nor a proxy in front serves others."""
+        return is_loopback(self.host) and is_loopback(urlsplit(self.base_url).hostname or "")
+
+    @property
+    def metrics_are(self) -> Literal["open", "key", "off"]:
+        """Who may read /metrics."""
+        return self.metrics or ("open" if self.at_home else "key")
 
     @property
     def database(self) -> str:
@@ -116,15 +141,31 @@ def load(environ: dict[str, str] | None = None) -> Settings:
         return Settings.model_validate(given)
     except ValidationError as exc:
         first = exc.errors()[0]
-        variable = f"{PREFIX}{str(first['loc'][0]).upper()}"
-        raise SettingsError(f"{variable}={given.get(str(first['loc'][0]))!r}: {first['msg']}") from exc
+        name = str(first["loc"][0])
+        shown = "…" if name.endswith(("key", "secret", "password")) else repr(given.get(name))
+        raise SettingsError(f"{PREFIX}{name.upper()}={shown}: {first['msg']}") from exc
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this host is the machine itself."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def secret(settings: Settings) -> str:
     """What signs links: the setting, else a random one that is made once and kept in the data folder."""
-    if settings.secret:
-        return settings.secret
-    path = settings.data / "secret"
+    return settings.secret or _kept(settings, "secret")
+
+
+def operator_key(settings: Settings) -> str:
+    """What opens the operator's page: the setting, else a random one that is kept like the secret."""
+    return settings.operator_key or _kept(settings, "operator-key")
+
+
+def _kept(settings: Settings, name: str) -> str:
+    path = settings.data / name
     settings.data.mkdir(parents=True, exist_ok=True)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -51,6 +51,8 @@ class DigestRow(Base):
     __table_args__ = (
         UniqueConstraint("subscriber_id", "kind", "period"),
         Index("ix_digest_due", "state", "next_attempt_at"),
+        # What was sent in the last days, by kind, without looking through the years before.
+        Index("ix_digest_sent", "sent_at", "kind", "state"),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)

@@ -68,7 +68,7 @@ class FeedbackRow(Base):
     profile_id: Mapped[int] = mapped_column(ForeignKey("profile.id", ondelete="CASCADE"), index=True)
     paper_id: Mapped[int] = mapped_column(ForeignKey("paper.id"))
     opinion: Mapped[str] = mapped_column(String(16))
-    at: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(index=True)
     via: Mapped[str] = mapped_column(String(16))
 
 

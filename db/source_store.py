@@ -149,6 +149,11 @@ def resume(session: Session, source: Source, now: datetime) -> None:
     session.execute(known.values(paused=False, paused_at=None, next_check_at=now))
 
 
+def check_now(session: Session, source: Source, now: datetime) -> None:
+    """Let this source be due at once; one that is paused stays so."""
+    session.execute(update(SourceRow).where(SourceRow.id == source.id).values(next_check_at=now))
+
+
 def remove(session: Session, source: Source, now: datetime) -> None:
     """Ask this source never again; the papers that it showed stay."""
     known = update(SourceRow).where(SourceRow.id == source.id)

@@ -1,4 +1,4 @@
-"""What is wrong with the sources and the outbox, and what to do about it (pure)."""
+"""What is wrong with the sources, the outbox and the scheduler, and what to do about it (pure)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from db.records import Queued, Receipt, Source
+from db.relay_store import Relay
+from db.stats_store import Post
 from jobs import rhythm
 from jobs.rhythm import Memory
 from jobs.sources import announcements
@@ -15,6 +17,7 @@ _PAUSED_LONG = timedelta(days=30)
 _OVERDUE = timedelta(hours=2)
 _STUCK = timedelta(hours=6)
 _FAILING = 3
+_SILENT = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +91,41 @@ def of_outbox(states: Mapping[str, int], waiting: Sequence[Queued], now: datetim
     found = []
     if failed := states.get("failed", 0):
         why = f"{failed} mails could not be delivered"
-        found.append(
-            Finding("outbox", why, "see their errors on the outbox page, or ask the relay's operator")
-        )
+        cure = "see why with `paperwatch outbox list --state failed`; when mended, `paperwatch outbox retry`"
+        found.append(Finding("outbox", why, cure))
     stuck = [m for m in waiting if m.state in ("queued", "sending") and now - m.queued_at > _STUCK]
     if stuck:
         error = next((m.last_error for m in stuck if m.last_error), "no try was made")
         why = f"{len(stuck)} mails wait since {min(m.queued_at for m in stuck):%Y-%m-%d %H:%M} UTC; {error}"
         found.append(Finding("outbox", why, "see that the scheduler runs and that the relay answers"))
+    return found
+
+
+def of_relay(relay: Relay, now: datetime) -> list[Finding]:
+    """Mail that is paused because the relay failed again and again."""
+    if not relay.holds(now):
+        return []
+    why = f"paused until {relay.resume_at:%H:%M} UTC after {relay.faults} faults in a row: {relay.error}"
+    cure = "check the PAPERWATCH_SMTP settings; `paperwatch outbox test ADDRESS` tries them at once"
+    return [Finding("mail", why, cure)]
+
+
+def of_scheduler(post: Post | None, now: datetime) -> list[Finding]:
+    """A scheduler that was there and gives no sign of life."""
+    if post is None or post.until > now - _SILENT:
+        return []
+    why = f"the last one, {post.holder}, gave no sign of life since {post.until:%Y-%m-%d %H:%M} UTC"
+    return [Finding("scheduler", why, "start `paperwatch run` or `paperwatch schedule`")]
+
+
+def of_work(oldest: Mapping[str, datetime | None], now: datetime) -> list[Finding]:
+    """Work that is due and not done, though the scheduler may be alive; sources and mails are told of
+    elsewhere, with their errors."""
+    found = []
+    named = {"batch": "new papers wait to be matched", "digest": "digests wait to be written"}
+    for kind, words in named.items():
+        since = oldest.get(kind)
+        if since is not None and now - since > _OVERDUE:
+            cure = "see that the scheduler runs, and what its log says"
+            found.append(Finding("schedule", f"{words} since {since:%Y-%m-%d %H:%M} UTC", cure))
     return found

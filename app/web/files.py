@@ -14,6 +14,8 @@ router = APIRouter(include_in_schema=False)
 _ROBOTS = """User-agent: *
 Disallow: /confirm/
 Disallow: /feeds/
+Disallow: /metrics
+Disallow: /operator
 Disallow: /outbox
 Disallow: /preferences
 Disallow: /rate/

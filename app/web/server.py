@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.settings import Settings
+from app.settings import Settings, operator_key
 from app.version import VERSION
 from app.web import (
     bounced,
@@ -25,9 +25,11 @@ from app.web import (
     health,
     home,
     leaving,
+    metrics,
     mine,
     mine_changes,
     mine_tabs,
+    operator,
     outbox,
     paper_page,
     rating,
@@ -37,6 +39,7 @@ from app.web import (
 from app.web.context import NoPageError, Web
 from app.web.feed_maker import FeedMaker
 from app.web.guard import HEADERS, Guard
+from app.web.keeper import Keeper
 from app.web.pages import Pages
 from jobs.alerts.links import LinkError
 from jobs.service import Service
@@ -46,13 +49,16 @@ ROUTERS = (
     home.router, confirming.router, leaving.router, mine.router, mine_changes.router, mine_tabs.router,
     tuning.router, rating.router,
     search.router, browse.router, paper_page.router, outbox.router, health.router, files.router,
+    operator.router, metrics.router,
 )  # fmt: skip
 _WORDS = {
     400: "That request could not be understood.",
+    401: "This page is the operator's: any name, and as password the key that `paperwatch operator` prints.",
     403: "This form was sent from another site, so nothing was done. Open the page here and send it again.",
     404: "There is no page at this address.",
     405: "This address takes no such request.",
     413: "That is more text than this form takes. Shorten it, and send it again.",
+    429: "Too many wrong keys. Try again in a minute.",
     422: "That request could not be understood.",
 }
 
@@ -66,12 +72,16 @@ def create_app(service: Service, settings: Settings, clock: Callable[[], datetim
     for router in ROUTERS:
         app.include_router(router)
     _explain_errors(app, web)
+    app.state.keeper = Keeper(operator_key(settings))
+    app.state.metrics = metrics.Metrics(service, clock)
     # The last one added is the outermost.
+    app.add_middleware(metrics.Routed)
     app.add_middleware(GZipMiddleware, minimum_size=600, compresslevel=6)
     own = urlsplit(settings.base_url).netloc
     app.add_middleware(Guard, own_host=own, refusal=_refusal(web))
     app.state.feed_maker = FeedMaker(service)
     app.add_middleware(feeds.Feeds, web=web, maker=app.state.feed_maker)
+    app.add_middleware(metrics.Counted, metrics=app.state.metrics, feeds="/feeds/")
     return app
 
 
@@ -88,7 +98,9 @@ def _explain_errors(app: FastAPI, web: Web) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(_: Request, exc: HTTPException) -> HTMLResponse:
-        return _page(web, exc.status_code, _WORDS.get(exc.status_code, str(exc.detail)))
+        page = _page(web, exc.status_code, _WORDS.get(exc.status_code, str(exc.detail)))
+        page.headers.update(exc.headers or {})
+        return page
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, __: RequestValidationError) -> HTMLResponse:

@@ -149,3 +149,9 @@ def upgrade() -> None:
     op.execute(
         "UPDATE subscriber SET confirmed_at = state_at, confirmed_note = state_note WHERE state = 'confirmed'"
     )
+
+    with op.batch_alter_table("digest", schema=None) as batch_op:
+        batch_op.create_index("ix_digest_sent", ["sent_at", "kind", "state"], unique=False)
+
+    with op.batch_alter_table("feedback", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_feedback_at"), ["at"], unique=False)
