@@ -179,6 +179,16 @@ def restore(
 
 
 @app.command()
+def operator() -> None:
+    """Print where the operator's page is, and the key that opens it."""
+    from app.settings import load, operator_key
+
+    settings = load()
+    typer.echo(f"{settings.base_url}/operator")
+    typer.echo(f"any name, and as password: {operator_key(settings)}")
+
+
+@app.command()
 def once(json: Json = False) -> None:
     """Check what is due, match, deliver what is due, and print the receipts."""
     from app.commands.running import once as run

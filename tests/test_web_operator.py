@@ -114,7 +114,7 @@ def test_what_is_wrong_stands_first_with_its_cure(service: Service, operator: Te
     page = operator.get("/operator").text
     assert "2 things need you" in page
     assert "failed 3 times in a row" in page
-    assert f"then `paperwatch sources check {number}`" in page
+    assert f"then <code>paperwatch sources check {number}</code>" in page
     assert "gave no sign of life" in page
     assert "<script>" not in page.replace('<script src="', "")
     assert page.index("no sign of life") < page.index("What came in")

@@ -32,6 +32,7 @@ from recommender.paper import Paper
 from tests.conftest import NOW, ROOT
 
 BASE = "http://papers.example.org"
+OPERATOR = "an operator's key for tests"
 EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'>"
 EVIL_PAPER = Paper(
     id="arxiv:2511.00001", title=f"Speculative decoding {EVIL}", version=1, abstract=f"KV cache {EVIL}",
@@ -52,12 +53,13 @@ def browsed(paper: Paper) -> list[str]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path / "var", base_url=BASE)
+    return Settings(data=tmp_path / "var", base_url=BASE, operator_key=OPERATOR)
 
 
 @pytest.fixture
 def browser(service: Service, settings: Settings) -> Iterator[TestClient]:
     with TestClient(create_app(service, settings, lambda: NOW), base_url=BASE) as client:
+        client.auth = ("operator", OPERATOR)
         yield client
 
 
@@ -104,7 +106,7 @@ def addresses(service: Service, outbox: OutboxFolder, profile: Profile) -> list[
         "/papers/category/cs.DC", f"/papers/day/{NOW.date()}", *browsed(EVIL_PAPER),
         "/subscribed", "/erased", "/preferences", "/preferences/sent", "/outbox",
         f"/outbox/{letter}", f"/outbox/{letter}/html", f"/outbox/{letter}/raw", "/healthz", "/readyz",
-        "/robots.txt", "/favicon.ico", *(f"/static/{name}" for name in STATIC),
+        "/operator", "/operator/mails/1/retry", "/metrics", "/robots.txt", "/favicon.ico", *(f"/static/{name}" for name in STATIC),
     ]  # fmt: skip
     return [url.removeprefix(BASE) for url in full] + own
 

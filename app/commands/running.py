@@ -138,4 +138,5 @@ def _welcome(settings: Settings, samples: bool) -> str:
         lines.append(
             "  the samples are loaded, with a demo profile: its page, feed and mail are linked from there"
         )
+    lines.append(f"  the operator's page: {settings.base_url}/operator (key: `paperwatch operator`)")
     return "\n".join([*lines, "  stop it with Ctrl-C"])

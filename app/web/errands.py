@@ -250,3 +250,12 @@ def send_due(service: Service, now: datetime) -> None:
     from jobs import deliver
 
     deliver.send_due(service, now)
+
+
+def send_again(service: Service, number: int, now: datetime) -> bool:
+    """Make one mail of the outbox due at once; false where it was sent or is just being sent."""
+    from db import alert_store
+    from jobs.sending import LEASE_SECONDS
+
+    with service.database.writing() as session:
+        return bool(alert_store.retry(session, [number], now, lease_seconds=LEASE_SECONDS))

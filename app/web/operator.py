@@ -9,12 +9,12 @@ from datetime import datetime
 from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from app.web import charts
+from app.web import charts, errands
 from app.web.context import AWeb, NoPageError, Web
 from app.web.keeper import admit
 from db import alert_store, source_store
 from db.records import Receipt, Source
-from jobs import overview, receipts, sending
+from jobs import overview, receipts
 from jobs.alerts import wording
 from jobs.overview import Month, Standing
 
@@ -89,9 +89,7 @@ def _said(done: str, of: str) -> str:
 
 
 def _retry(web: Web, number: int) -> str:
-    with web.service.database.writing() as session:
-        again = alert_store.retry(session, [number], web.clock(), lease_seconds=sending.LEASE_SECONDS)
-    if not again:
+    if not errands.send_again(web.service, number, web.clock()):
         raise NoPageError("This mail was sent meanwhile, so nothing was done.", status=409)
     return str(number)
 
