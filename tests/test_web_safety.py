@@ -106,7 +106,8 @@ def addresses(service: Service, outbox: OutboxFolder, profile: Profile) -> list[
         "/papers/category/cs.DC", f"/papers/day/{NOW.date()}", *browsed(EVIL_PAPER),
         "/subscribed", "/erased", "/preferences", "/preferences/sent", "/outbox",
         f"/outbox/{letter}", f"/outbox/{letter}/html", f"/outbox/{letter}/raw", "/healthz", "/readyz",
-        "/operator", "/operator/mails/1/retry", "/metrics", "/robots.txt", "/favicon.ico", *(f"/static/{name}" for name in STATIC),
+        "/operator", "/operator/mails/1/retry", "/metrics", "/robots.txt", "/favicon.ico",
+        *(f"/static/{name}" for name in STATIC),
     ]  # fmt: skip
     return [url.removeprefix(BASE) for url in full] + own
 
