@@ -31,9 +31,9 @@ class Inbox:
 
 
 @contextmanager
-def receiving(inbox: Inbox) -> Iterator[int]:
+def receiving(inbox: Inbox, **more: Any) -> Iterator[int]:
     """A real mail server on a port of loopback."""
-    controller = Controller(inbox, hostname="127.0.0.1", port=free_port(), data_size_limit=10**8)
+    controller = Controller(inbox, hostname="127.0.0.1", port=free_port(), data_size_limit=10**8, **more)
     controller.start()
     try:
         yield controller.port

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -130,23 +131,29 @@ def test_a_preview_is_the_mail_that_then_goes_out(
         assert compose.digest(service, session, queued, reader, NOW) == shown
 
 
-@pytest.mark.parametrize("days", [(0, 2), (4,), tuple(range(7))])
+@pytest.mark.parametrize(
+    ("start", "hour", "moved"),
+    [
+        (date(2025, 10, 27), 1, {}),  # the clocks go back on 2 November: 01:00 comes twice
+        (date(2025, 3, 3), 2, {date(2025, 3, 9): 3}),  # and forward on 9 March: 02:00 does not come
+    ],
+)
+@pytest.mark.parametrize("days", [(0, 2), (4, 6), tuple(range(7))])
 def test_digests_go_out_on_the_chosen_days_once_each_however_the_clock_ticks(
-    service: Service, days: tuple[int, ...], tmp_path: Path
+    service: Service, days: tuple[int, ...], start: date, hour: int, moved: dict[date, int]
 ) -> None:
-    zone = "America/New_York"
-    start = datetime(2025, 10, 27, tzinfo=UTC)  # the clocks go back on 2 November
-    join(service, DeliveryPlan(days=days, hour=1, zone=zone, send_empty=True), at=start)
-    at, jumped = start, False
-    while at < start + timedelta(days=14):
+    zone = ZoneInfo("America/New_York")
+    at = begin = datetime(start.year, start.month, start.day, tzinfo=UTC)
+    join(service, DeliveryPlan(days=days, hour=hour, zone=str(zone), send_empty=True), at=at)
+    jumped = False
+    while at < begin + timedelta(days=14):
         deliver.queue_due(service, at)
         at += timedelta(minutes=30)
         if at.day == 5 and not jumped:
             at, jumped = at - timedelta(days=1, hours=3), True  # somebody sets the clock back
     with service.database.reading() as session:
-        slots = sorted(mail.period.partition("/")[0] for mail in alert_store.outbox(session))
-    local = [datetime.fromisoformat(slot) for slot in slots]
-    wanted = [d for d in (date(2025, 10, 27) + timedelta(n) for n in range(14)) if d.weekday() in days]
-    hours = {timedelta(hours=5 if d >= date(2025, 11, 3) else 4) for d in wanted}
-    assert [(at - timedelta(hours=1)).date() for at in local] == wanted
-    assert {at - at.replace(hour=0) - timedelta(hours=1) for at in local} == hours
+        periods = [mail.period.partition("/")[0] for mail in alert_store.outbox(session)]
+    came = sorted(datetime.fromisoformat(period).astimezone(zone) for period in periods)
+    wanted = [d for d in (start + timedelta(n) for n in range(14)) if d.weekday() in days]
+    assert [(moment.date(), moment.hour) for moment in came] == [(d, moved.get(d, hour)) for d in wanted]
+    assert {moment.fold for moment in came} == {0}

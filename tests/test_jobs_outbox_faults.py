@@ -32,8 +32,10 @@ from tests.conftest import NOW
 from tests.mail_server import CONNECTIONS, Inbox, receiving, relay
 from tests.outboxes import AT_ONCE, announce, give, join, states, waiting
 from tests.readers import mails
-from tests.test_alerts_smtp import Scripted
+from tests.test_alerts_smtp import Scripted, certificate, tls_context
 from tests.test_app_processes import free_port
+
+__all__ = ["certificate"]  # a fixture
 
 pytestmark = pytest.mark.smtp
 
@@ -83,6 +85,9 @@ def scripted(**replies: list[str]) -> Iterator[tuple[Scripted, int]]:
         ("HELLO", "drop", "220 hi", "queued", 3),
         ("EHLO", "drop", "250 ok", "queued", 3),
         ("DATA", "hang", "354 go", "queued", 3),
+        ("DATA", "drop", "354 go", "queued", 3),
+        ("DATA", "451 4.3.0 later", "354 go", "queued", 3),
+        ("DONE", "hang", "250 taken", "queued", 4),  # it may come twice too: no answer came in time
     ],
 )
 def test_every_answer_is_on_record_and_what_can_be_mended_is_sent_later(
@@ -110,6 +115,85 @@ def test_a_server_that_closes_in_the_middle_of_tls_is_tried_again(service: Servi
     assert (done.sent, done.retried) == (0, 2)
     assert states(service) == {"queued": 2}
     assert deliver.state(service).relay.faults == 2
+
+
+class Cutting:
+    """A way to a server that is cut once, when so many bytes have gone through it to the server."""
+
+    def __init__(self, port: int, after: int) -> None:
+        self.port, self.left = port, after
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    async def pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner, outer = await asyncio.open_connection("127.0.0.1", self.port)
+
+        async def back() -> None:
+            while data := await inner.read(65_536):
+                writer.write(data)
+
+        answers = asyncio.create_task(back())
+        self.tasks.add(answers)
+        while data := await reader.read(512):
+            outer.write(data)
+            self.left -= len(data)
+            if -512 < self.left <= 0:
+                self.left = -512
+                break
+        outer.close()
+        writer.close()
+
+
+@contextmanager
+def cutting(port: int, after: int) -> Iterator[int]:
+    """The port of such a way."""
+    ready, found = threading.Event(), list[Any]()
+
+    async def serve() -> None:
+        way, stop = Cutting(port, after), asyncio.Event()
+        server = await asyncio.start_server(way.pass_on, "127.0.0.1", 0)
+        found.extend((server.sockets[0].getsockname()[1], asyncio.get_running_loop(), stop))
+        ready.set()
+        await stop.wait()
+        server.close()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    assert ready.wait(5)
+    try:
+        yield found[0]
+    finally:
+        found[1].call_soon_threadsafe(found[2].set)
+        thread.join(5)
+
+
+@pytest.mark.parametrize("after", [40, 200, 1_200, 6_000, 16_000])
+def test_a_line_that_is_cut_in_the_middle_of_tls_costs_a_retry_and_no_mail(
+    service: Service, tmp_path: Path, certificate: Path, after: int
+) -> None:
+    """In the greeting, in the handshake, between commands, and in the text of a mail."""
+    waiting(service, tmp_path / "in", 3)
+    inbox = Inbox()
+    with receiving(inbox, tls_context=tls_context(certificate)) as port, cutting(port, after) as way:
+        more = {"tls": "starttls", "ca_file": str(certificate), "connections": 1}
+        first = send_through(service, way, **more)
+        assert (first.sent + first.retried, first.retried) == (3, 1)
+        assert send_through(service, way, NOW + timedelta(minutes=2), **more).sent == 1
+    assert len(set(inbox.taken)) == len(inbox.taken) == 3
+    assert states(service) == {"sent": 3}
+
+
+def test_a_server_that_takes_its_time_gets_every_mail_once(service: Service, tmp_path: Path) -> None:
+    waiting(service, tmp_path / "in", 8)
+
+    class Slow(Inbox):
+        async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+            await asyncio.sleep(0.1)
+            return await super().handle_DATA(server, session, envelope)
+
+    inbox = Slow()
+    with receiving(inbox) as port:
+        assert send_through(service, port).sent == 8
+    assert len(set(inbox.taken)) == len(inbox.taken) == 8
 
 
 def test_a_server_that_is_down_for_an_hour_gets_every_mail_once_when_it_is_back(
