@@ -70,6 +70,16 @@ class Settings(BaseSettings):
     metrics: Literal["", "open", "key", "off"] = Field(
         "", description="Who may read /metrics: open, key or off; unset: open at home, else with the key"
     )
+    api_per_minute: int = Field(120, ge=0, description="Most API requests a minute with one key; 0: no limit")
+    mail_requests_per_hour: int = Field(
+        30, ge=0, description="Most mails an hour that one address may ask for in forms; 0: no limit"
+    )
+    previews_per_minute: int = Field(
+        120, ge=0, description="Most previews a minute for one address; 0: no limit"
+    )
+    trusted_proxies: str = Field(
+        "127.0.0.1", description="Proxies that are believed who asks (X-Forwarded-For), separated by ','"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged")
 
     @field_validator("base_url")

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from db import alert_store, paper_store, subscriber_store
-from db.records import Match, Stored
+from db import alert_store, paper_store
+from db.records import Match, Pick, Stored
 from db.session import Session
 from jobs.alerts.digest import Item
 from jobs.match import recent_scores
 from jobs.reasons import Reasons
+from jobs.saving import kept
 from jobs.service import Service
-from profiles.feedback import current
 from profiles.profile import Profile
 
 
@@ -23,6 +23,17 @@ class Entry:
 
     item: Item
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What one batch of ``ranked`` papers brought a profile: the chosen ones and the near misses."""
+
+    batch: int
+    at: datetime
+    ranked: int
+    items: list[Item]
+    near: list[Item]
 
 
 def latest(
@@ -56,17 +67,34 @@ def of_matches(
 
 def saved(service: Service, session: Session, profile: Profile, now: datetime, at_most: int) -> list[Entry]:
     """The papers that the profile's reader saved last, the latest first, with reasons."""
-    events = subscriber_store.feedback(session, [profile.id]).get(profile.id, [])
-    kept = {key: event.at for key, event in current(events).items() if event.opinion == "save"}
-    papers = paper_store.by_keys(session, kept, with_sources=True)
-    newest = sorted((key for key in kept if key in papers), key=lambda key: (kept[key], key), reverse=True)[
-        :at_most
-    ]
+    newest = kept(session, profile)[:at_most]
     if not newest:
         return []
     recent = recent_scores(alert_store.matches_of(session, profile.id))
     reasons = Reasons(service, session, profile, now)
-    return [Entry(reasons.item(papers[key].paper, recent.scores), kept[key]) for key in newest]
+    return [Entry(reasons.item(stored.paper, recent.scores), at) for stored, at in newest]
+
+
+def brought(
+    service: Service, profile: Profile, now: datetime, before: int | None, at_most: int
+) -> list[Brought]:
+    """The latest matches of the profile, those before a batch if one is given, with reasons."""
+    with service.database.reading() as session:
+        between = (1, before - 1) if before is not None else None
+        matches = alert_store.matches_of(session, profile.id, at_most=at_most, between=between)
+        picks = [pick for match in matches for pick in (*match.chosen, *match.near)]
+        numbers = {n for pick in picks for n in (pick.paper, *pick.similar)}
+        papers = paper_store.by_numbers(session, numbers, with_sources=True)
+        reasons = Reasons(service, session, profile, now)
+
+        def items(picks: Sequence[Pick]) -> list[Item]:
+            shown = [p for p in picks if p.paper in papers and not papers[p.paper].paper.withdrawn]
+            return reasons.items(shown, papers)
+
+        return [
+            Brought(match.batch_id, match.made_at, match.ranked, items(match.chosen), items(match.near))
+            for match in matches
+        ]
 
 
 def paper(service: Service, key: str) -> Stored | None:

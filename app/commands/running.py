@@ -91,7 +91,7 @@ def web() -> None:
     app = create_app(build.service(settings), settings, build.now)
     uvicorn.run(
         app, host=settings.host, port=settings.port, log_level="warning", access_log=False,
-        server_header=False, proxy_headers=True,
+        server_header=False, proxy_headers=True, forwarded_allow_ips=settings.trusted_proxies,
     )  # fmt: skip
 
 

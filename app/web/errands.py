@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from jobs.importing import Imported
     from jobs.mine import Kept, Volume
     from jobs.preview import Preview, WhatIf
-    from jobs.reading import Entry
+    from jobs.reading import Brought, Entry
     from profiles.edits import Wanted
 
 # Each week that is tried takes about a second; one back-test at a time leaves a core to everybody else.
@@ -259,3 +259,19 @@ def send_again(service: Service, number: int, now: datetime) -> bool:
 
     with service.database.writing() as session:
         return bool(alert_store.retry(session, [number], now, lease_seconds=LEASE_SECONDS))
+
+
+def brought(
+    service: Service, profile: Profile, now: datetime, *, before: int | None, at_most: int
+) -> list[Brought]:
+    """What the latest batches brought a profile, those before a batch if one is given, with reasons."""
+    from jobs import reading
+
+    return reading.brought(service, profile, now, before, at_most)
+
+
+def saved(service: Service, profile: Profile) -> list[Paper]:
+    """The papers that a profile's reader saved, the latest first."""
+    from jobs import saving
+
+    return saving.saved(service, profile)

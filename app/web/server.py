@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.settings import Settings, operator_key
@@ -36,10 +37,13 @@ from app.web import (
     search,
     tuning,
 )
+from app.web.api import app as api
+from app.web.api import problems
 from app.web.context import NoPageError, Web
 from app.web.feed_maker import FeedMaker
 from app.web.guard import HEADERS, Guard
 from app.web.keeper import Keeper
+from app.web.limits import Limited, Limits
 from app.web.pages import Pages
 from jobs.alerts.links import LinkError
 from jobs.service import Service
@@ -58,8 +62,8 @@ _WORDS = {
     404: "There is no page at this address.",
     405: "This address takes no such request.",
     413: "That is more text than this form takes. Shorten it, and send it again.",
-    429: "Too many wrong keys. Try again in a minute.",
     422: "That request could not be understood.",
+    429: "That was asked for very often in a short time. Wait a little, and try again.",
 }
 
 
@@ -78,6 +82,9 @@ def create_app(service: Service, settings: Settings, clock: Callable[[], datetim
     app.add_middleware(metrics.Routed)
     app.add_middleware(GZipMiddleware, minimum_size=600, compresslevel=6)
     own = urlsplit(settings.base_url).netloc
+    limits = Limits(settings)
+    app.mount("/api", api.create(web, limits), name="api")
+    app.add_middleware(Limited, limits=limits, refusal=_refusal(web))
     app.add_middleware(Guard, own_host=own, refusal=_refusal(web))
     app.state.feed_maker = FeedMaker(service)
     app.add_middleware(feeds.Feeds, web=web, maker=app.state.feed_maker)
@@ -97,7 +104,9 @@ def _explain_errors(app: FastAPI, web: Web) -> None:
         return _page(web, 410 if exc.expired else 404, str(exc), ask=True)
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, exc: HTTPException) -> HTMLResponse:
+    async def _http(request: Request, exc: HTTPException) -> Response:
+        if request.scope["path"].startswith("/api/"):  # with a line break in it, which leads to no app
+            return problems.answer(exc.status_code)
         page = _page(web, exc.status_code, _WORDS.get(exc.status_code, str(exc.detail)))
         page.headers.update(exc.headers or {})
         return page
@@ -127,6 +136,12 @@ def _title(status: int) -> str:
 def _refusal(web: Web) -> ASGIApp:
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
         status = scope["paperwatch.refused"]
-        await _page(web, status, _WORDS[status])(scope, receive, send)
+        if scope["path"].startswith("/api/"):
+            await problems.refused(scope, receive, send)
+            return
+        page = _page(web, status, _WORDS[status])
+        if wait := scope.get("paperwatch.retry_after"):
+            page.headers["retry-after"] = str(wait)
+        await page(scope, receive, send)
 
     return refuse

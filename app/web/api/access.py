@@ -1,0 +1,73 @@
+"""Who calls: a key in the Authorization header, counted against its limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from app.web.api.problems import ProblemError
+from app.web.context import Web
+from app.web.limits import Limits, visitor
+from db import key_store, subscriber_store
+from db.key_store import ApiKey
+from profiles.profile import Profile, Subscriber
+
+MOST_ID = 2**31 - 1
+_bearer = HTTPBearer(auto_error=False, description="A key that you made on your own page.")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, and through what."""
+
+    web: Web
+    person: Subscriber
+    key: ApiKey
+
+    def profile(self, number: int) -> Profile:
+        """One of the caller's profiles. Raises `ProblemError` (404), also for somebody else's."""
+        with self.web.service.database.reading() as session:
+            found = subscriber_store.profile(session, number)
+        if found is None or found.subscriber_id != self.person.id:
+            raise ProblemError(404, f"You have no profile {number}.")
+        return found
+
+
+def _caller(
+    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Caller:
+    web: Web = request.app.state.web
+    limits: Limits = request.app.state.limits
+    if given is None:
+        raise ProblemError(401, www_authenticate="Bearer")
+    with web.service.database.reading() as session:
+        found = key_store.owner(session, given.credentials)
+    if found is None:
+        # A key that holds works whoever guesses beside it, from the same address.
+        _limited(limits.hit("wrong key", visitor(request.scope)))
+        raise ProblemError(
+            401, "This key is unknown or was revoked.", www_authenticate='Bearer error="invalid_token"'
+        )
+    key, person = found
+    _limited(limits.hit("key", str(key.id)))
+    now = web.clock()
+    if key_store.needs_mark(key, now):
+        with web.service.database.writing() as session:
+            key_store.used(session, key.id, now)
+    return Caller(web, person, key)
+
+
+def _limited(wait: int) -> None:
+    if wait:
+        raise ProblemError(429, retry_after=str(wait))
+
+
+def _profile(caller: ACaller, number: Annotated[int, Path(ge=1, le=MOST_ID)]) -> Profile:
+    return caller.profile(number)
+
+
+ACaller = Annotated[Caller, Depends(_caller)]
+AProfile = Annotated[Profile, Depends(_profile)]

@@ -1,0 +1,48 @@
+"""The caller: who they are, and their keys."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from app.web.api.access import MOST_ID, ACaller
+from app.web.api.models import KeyOut, Me
+from app.web.api.problems import ProblemError, documented
+from db import key_store, subscriber_store
+
+router = APIRouter(tags=["you"])
+
+
+@router.get("/me", response_model=Me, responses=documented(401, 429))
+def me(caller: ACaller) -> Me:
+    """Who the key belongs to."""
+    with caller.web.service.database.reading() as session:
+        found = subscriber_store.profiles_of(session, caller.person.id)
+    person = caller.person
+    return Me(email=person.email, state=person.state, since=person.created_at, profiles=[p.id for p in found])
+
+
+@router.get("/keys", response_model=list[KeyOut], responses=documented(401, 429))
+def keys(caller: ACaller) -> list[KeyOut]:
+    """Your keys that hold. New ones are made on your own page only: no key makes another."""
+    with caller.web.service.database.reading() as session:
+        found = key_store.keys_of(session, caller.person.id)
+    return [
+        KeyOut(
+            id=key.id,
+            name=key.name,
+            made_at=key.made_at,
+            used_at=key.used_at,
+            current=key.id == caller.key.id,
+        )
+        for key in found
+    ]
+
+
+@router.delete("/keys/{number}", status_code=204, responses=documented(401, 404, 422, 429))
+def revoke(caller: ACaller, number: Annotated[int, Path(ge=1, le=MOST_ID)]) -> None:
+    """End a key, the one that asks too if you like."""
+    with caller.web.service.database.writing() as session:
+        if not key_store.revoke(session, caller.person.id, number, caller.web.clock()):
+            raise ProblemError(404, f"You have no key {number}.")

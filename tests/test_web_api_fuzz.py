@@ -1,0 +1,70 @@
+"""schemathesis sends the API whatever its schema allows, and what it does not."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from starlette.testclient import TestClient
+
+from app.settings import Settings
+from app.web.server import create_app
+from db import key_store
+from jobs import subscribe
+from jobs.service import Service
+from profiles.request import request
+from tests.conftest import NOW
+
+BOUNDED = settings(
+    max_examples=8, deadline=None, phases=[Phase.explicit, Phase.generate], derandomize=True,
+    suppress_health_check=list(HealthCheck), database=None,
+)  # fmt: skip
+
+
+# The schema cannot say all that a profile must be (that it states something, that a zone exists): such a
+# request is valid by it, and answered with 422.
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        (GenerationMode.POSITIVE, {200, 201, 204, 401, 404, 422}),
+        (GenerationMode.NEGATIVE, {200, 401, 404, 422}),
+    ],
+)
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_nothing_that_is_sent_breaks_the_api(
+    ingested: Service, tmp_path: Path, mode: GenerationMode, expected: set[int]
+) -> None:
+    app = create_app(ingested, Settings(data=tmp_path / "var", api_per_minute=0), lambda: NOW)
+    with TestClient(app):
+        schema = schemathesis.openapi.from_asgi("/api/openapi.json", app)
+        operations = [found.ok() for found in schema.get_all_operations()]
+        assert len(operations) > 15
+        reached = {status for operation in operations for status in statuses(ingested, operation, mode)}
+    assert expected <= reached, "each kind of answer was met"
+
+
+def statuses(service: Service, operation: APIOperation, mode: GenerationMode) -> set[int]:
+    """What an operation answered. Whatever it deletes, the next one begins with a profile and a key."""
+    made = subscribe.create(service, request(name="First", statement="speculative decoding"), NOW)
+    key = secrets.token_urlsafe(32)
+    with service.database.writing() as session:
+        key_store.add(session, made.subscriber_id, "fuzzing", key, NOW)
+    seen: set[int] = set()
+
+    @BOUNDED
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def sent(case: schemathesis.Case) -> None:
+        if case.path_parameters.get("number") == 1:
+            case.path_parameters["number"] = made.id
+        response = case.call(headers={"Authorization": f"Bearer {key}"})
+        seen.add(response.status_code)
+        case.validate_response(response, excluded_checks=[positive_data_acceptance])
+
+    sent()
+    return seen
