@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from jobs.alerts.mail import Sender
 from jobs.alerts.outbox_folder import OutboxFolder
 from jobs.alerts.smtp import Pool, SmtpSettings
 from jobs.pacing import SharedPace
-from jobs.service import Mailer, Service
+from jobs.service import Keep, Mailer, Service
 from jobs.sources.fetch import Fetcher, user_agent
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def service(settings: Settings | None = None) -> Service:
         database, links, _sender(settings), _mailer(settings), fetcher=_fetcher(settings, database),
         jitter=random.Random().random,  # noqa: S311  # spreads requests, guards nothing
         bounces=settings.bounces, journal=settings.data / "taken", sign=_sign(settings),
+        keep=Keep(timedelta(days=settings.keep_days), timedelta(days=settings.keep_log_days)),
     )  # fmt: skip
 
 

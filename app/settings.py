@@ -80,6 +80,8 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         "127.0.0.1", description="Proxies that are believed who asks (X-Forwarded-For), separated by ','"
     )
+    keep_days: int = Field(366, ge=35, description="Days that matches and sent digests are kept")
+    keep_log_days: int = Field(30, ge=2, description="Days that receipts of checks and runs are kept")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged")
 
     @field_validator("base_url")

@@ -22,15 +22,14 @@ from sqlalchemy import (
     select,
     text,
     type_coerce,
-    update,
 )
 from sqlalchemy.orm import Session
 from sqlalchemy.types import UserDefinedType
 
-from db import migrate
+from db import index_store, migrate
 from db.bulk import insert_rows
 from db.session import Database
-from db.tables import Base, PaperRow
+from db.tables import Base
 
 Told = Callable[[str, int], None]
 # Rows that are held in memory at a time; fewer of tables with large values.
@@ -70,7 +69,7 @@ def copy(
             raise CopyError(f"the target is not empty: its table {filled} has rows; choose an empty database")
         for table in Base.metadata.sorted_tables:
             done[table.name] = _copy_table(table, old, session, told)
-        session.execute(update(PaperRow).values(indexed_at=None))
+        index_store.forget_all(session)
         if not target.is_sqlite:
             _count_on(session)
         if (found := _counted(session)) != done:

@@ -35,7 +35,8 @@ class MatchRow(Base):
     __tablename__ = "match"
 
     profile_id: Mapped[int] = mapped_column(ForeignKey("profile.id", ondelete="CASCADE"), primary_key=True)
-    batch_id: Mapped[int] = mapped_column(ForeignKey("batch.id"), primary_key=True)
+    # Indexed by itself too: old batches' matches are deleted by it.
+    batch_id: Mapped[int] = mapped_column(ForeignKey("batch.id"), primary_key=True, index=True)
     made_at: Mapped[datetime]
     ranked: Mapped[int]
     # {"chosen": [[paper id, score, strength, [folded paper ids], explore propensity or null]], "near": [...],

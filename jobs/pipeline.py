@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from db.records import Receipt
-from jobs import bounces, ingest, learning, library, match
+from jobs import bounces, ingest, learning, library, match, thinning
 from jobs.deliver import Delivered
 from jobs.match import Matched
 from jobs.queue import HERE, Hands
@@ -39,4 +39,5 @@ def run_once(service: Service, now: datetime, run: str, hands: Hands = HERE) -> 
     bounces.read(service, now)  # addresses that are gone get no more
     queued, sent = hands.deliver(service, now, run)  # alert_store.queue, mail.render -> smtp.send
     library.keep(service, now)  # search, topics, trends; last, since no alert waits for them
+    thinning.thin(service, now, run)  # what is no longer needed, once a night
     return Run(run, now, tuple(checked), matched, queued, sent)

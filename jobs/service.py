@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -61,6 +62,14 @@ class ArxivAddresses:
     api: str = "https://export.arxiv.org/api/query"
 
 
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long things are kept: what readers were sent, and the log of checks and runs."""
+
+    readers: timedelta = timedelta(days=366)
+    log: timedelta = timedelta(days=30)
+
+
 @dataclass(slots=True)
 class Service:
     """The database, the addresses, the ways out for mail and requests, and the edition that is loaded, with
@@ -84,4 +93,5 @@ class Service:
     jitter: Callable[[], float] = lambda: 0.0
     bounces: Path | None = None
     journal: Path | None = None
+    keep: Keep = Keep()
     sign: Callable[[bytes], bytes] = bytes

@@ -41,7 +41,7 @@ def _rows(url: str) -> dict[str, list[dict[str, object]]]:
         found = everything(session)
     database.dispose()
     for paper in found["paper"]:
-        del paper["indexed_at"]
+        del paper["indexed_at"], paper["search_number"]
     return found
 
 

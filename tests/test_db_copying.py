@@ -49,7 +49,7 @@ def _all(database: Database) -> dict[str, list[dict[str, Any]]]:
     with database.reading() as session:
         found = everything(session)
     for paper in found["paper"]:
-        del paper["indexed_at"]  # the search of the copy is made anew
+        del paper["indexed_at"], paper["search_number"]  # the search of the copy is made anew
     return found
 
 

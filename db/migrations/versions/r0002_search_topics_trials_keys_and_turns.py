@@ -138,6 +138,7 @@ def upgrade() -> None:
             postgresql_where=sa.text("indexed_at IS NULL"),
         )
 
+    op.create_index("ix_match_batch_id", "match", ["batch_id"], unique=False)
     op.create_index("ix_edition_in_force", "edition", ["made_at", "name", "papers"], unique=False)
 
     with op.batch_alter_table("profile", schema=None) as batch_op:
