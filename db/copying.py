@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 from sqlalchemy.types import UserDefinedType
 
-from db import index_store, migrate
+from db import index_store, migrate, search_store
 from db.bulk import insert_rows
 from db.session import Database
 from db.tables import Base
@@ -65,6 +65,7 @@ def copy(
         if replace:
             for table in reversed(Base.metadata.sorted_tables):
                 session.execute(delete(table))
+            search_store.empty(session)
         elif filled := next((name for name, rows in _counted(session).items() if rows), ""):
             raise CopyError(f"the target is not empty: its table {filled} has rows; choose an empty database")
         for table in Base.metadata.sorted_tables:

@@ -128,6 +128,15 @@ def _each(session: Session, statement: str, rows: Sequence[Mapping[str, object]]
         session.execute(text(statement), rows)
 
 
+def empty(session: Session) -> None:
+    """Let the index hold nothing."""
+    if _is_sqlite(session):
+        session.execute(text("INSERT INTO paper_search (paper_search) VALUES ('delete-all')"))
+        session.execute(text("DELETE FROM paper_search_text"))
+    else:
+        session.execute(text("DELETE FROM paper_search"))
+
+
 def is_empty(session: Session) -> bool:
     """Whether the index holds nothing."""
     first = "SELECT 1 FROM paper_search_text LIMIT 1"

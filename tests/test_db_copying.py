@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import MetaData
 
-from db import backup, copying, migrate, subscriber_store
+from db import backup, copying, migrate, search_store, subscriber_store
 from db.copying import CopyError
 from db.session import Database
+from jobs import indexing
+from jobs.service import Service
 from tests.conftest import NOW, _create
 from tests.full_database import ROWS, everything, fill
 
@@ -151,6 +153,16 @@ def test_an_installation_of_the_first_schema_is_upgraded_with_all_that_is_in_it(
     assert migrate.faults(database) == []
     with database.reading() as session:
         assert everything(session, first) == before
+
+
+def test_a_database_that_is_replaced_keeps_no_text_of_the_one_before(ingested: Service, make: Maker) -> None:
+    """The samples are searched for, replaced by an empty database, and found no more."""
+    assert indexing.index(ingested, NOW)
+    with ingested.database.reading() as session:
+        assert not search_store.is_empty(session)
+    copying.copy(make("sqlite"), ingested.database, replace=True)
+    with ingested.database.reading() as session:
+        assert search_store.is_empty(session)
 
 
 def test_faults_are_told_and_mended_by_nothing(make: Maker) -> None:
