@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from db import model_store, paper_store, subscriber_store
@@ -32,7 +33,9 @@ def edition(service: Service, session: Session) -> Edition:
         if name:
             service.edition = Edition.load(io.BytesIO(model_store.edition_data(session, name)))
             if held := model_store.background_data(session, name):
-                background.attach(service.edition, Background.load(io.BytesIO(held)))
+                # What an earlier version made is passed over: the next nightly fit makes another.
+                with suppress(ValueError):
+                    background.attach(service.edition, Background.load(io.BytesIO(held)))
         else:
             service.edition = Edition.shipped()
         service.edition_kept_as = name

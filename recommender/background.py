@@ -29,11 +29,12 @@ DIRECTIONS = 128
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Background:
-    """A sample of papers on the words and pairs of one fitting, and the directions in which they differ most.
+    """A sample of papers on the columns of one fitting, and the directions in which their words differ most.
 
-    ``others`` is the sample, m × columns, by column. ``mean`` is the mean vector of the papers. The rows of
-    ``directions`` (k × terms) are the leading singular vectors over ``terms``, the commonest columns in
-    ascending order; ``variances`` (k) are their mean squares, and ``centre`` (k) is the mean in them.
+    ``others`` is the sample, m × base_size, by column. ``mean`` is the mean vector of the papers' words and
+    pairs. The rows of ``directions`` (k × terms) are the leading singular vectors over ``terms``, the
+    commonest words and pairs in ascending order; ``variances`` (k) are their mean squares, and ``centre``
+    (k) is the mean in them. ``covered`` is the share of the papers' squared length that lies on ``terms``.
     """
 
     others: sparse.csc_matrix[np.float32]
@@ -42,6 +43,7 @@ class Background:
     directions: NDArray[np.float32]
     variances: Floats
     centre: Floats
+    covered: float
 
     @classmethod
     def of(cls, edition: Edition, X: Matrix, seed: int = 0) -> Background:
@@ -52,7 +54,8 @@ class Background:
         if X.shape[0] < FEWEST:
             raise ValueError(f"{X.shape[0]} papers are no background; it takes {FEWEST}")
         rng = np.random.default_rng(seed)
-        seen = X[np.sort(rng.permutation(X.shape[0])[:SEEN]), edition.text_columns]
+        whole = X[np.sort(rng.permutation(X.shape[0])[:SEEN]), : edition.base_size]
+        seen = whole[:, edition.text_columns]
         held = np.bincount(seen.indices, minlength=seen.shape[1])
         terms = np.sort(np.argsort(-held, kind="stable")[:TERMS])
         terms = terms[held[terms] > 0]
@@ -60,7 +63,7 @@ class Background:
         k = min(DIRECTIONS, len(terms) - 1, seen.shape[0] - 1)
         _, sizes, directions = randomized_svd(common, k, n_iter=2, random_state=seed)
         mean = np.asarray(seen.mean(axis=0), np.float32).ravel()
-        others = seen[np.sort(rng.permutation(seen.shape[0])[:OTHERS])]
+        others = whole[np.sort(rng.permutation(seen.shape[0])[:OTHERS])]
         return cls(
             others=sparse.csc_matrix(others),
             mean=mean,
@@ -68,6 +71,7 @@ class Background:
             directions=directions.astype(np.float32),
             variances=sizes.astype(np.float64) ** 2 / seen.shape[0],
             centre=directions.astype(np.float64) @ mean[terms],
+            covered=float((common.data**2).sum() / (seen.data**2).sum()),
         )
 
     def save(self, file: BinaryIO) -> None:
@@ -84,18 +88,21 @@ class Background:
             directions=self.directions.astype(np.float16),
             variances=self.variances,
             centre=self.centre,
+            covered=self.covered,
         )
 
     @classmethod
     def load(cls, file: BinaryIO) -> Background:
-        """Read what `save` wrote."""
+        """Read what `save` wrote. Raises ValueError for what an earlier version wrote."""
         with np.load(file, allow_pickle=False) as held:
+            if "covered" not in held:
+                raise ValueError("this background lacks what later versions know; make it anew")
             others = sparse.csc_matrix(
                 (held["data"], held["indices"], held["indptr"]), shape=tuple(held["shape"])
             )
             return cls(
                 others, held["mean"], held["terms"], held["directions"].astype(np.float32),
-                held["variances"], held["centre"],
+                held["variances"], held["centre"], float(held["covered"]),
             )  # fmt: skip
 
     def within(self, columns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

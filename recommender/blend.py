@@ -1,4 +1,4 @@
-"""The default ranker: log-odds, a whitened mean and a logistic fit, blended on one scale."""
+"""The default ranker: log-odds, a whitened mean and a logistic correction, blended on one scale."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from recommender import leave_one_out
 from recommender.background import Background, attached
 from recommender.interest import Examples, Interests
+from recommender.liked import Liked
 from recommender.logistic import Other, logistic
-from recommender.logodds import MASS, LogOdds
+from recommender.logodds import MASS, LogOdds, odds
 from recommender.vectors import Edition, Matrix
 from recommender.weights import Weights
 
@@ -24,65 +26,22 @@ _MOST_FITTED = 40_000
 
 
 @dataclass(frozen=True, slots=True)
-class Liked:
-    """The words and pairs of a reader's judged papers: n papers, on the ``columns`` that any of them holds.
-
-    ``X`` is n × columns; ``where`` gives the place among ``columns`` of each of its values, ``tf`` their
-    (1 + ln tf), and ``mass`` as how many papers each paper counts, negative where it was disliked.
-    """
-
-    columns: Ints
-    X: Matrix
-    where: Ints
-    tf: Floats
-    mass: Floats
-
-    @classmethod
-    def of(cls, edition: Edition, X: Matrix, mass: Floats) -> Liked:
-        """Read the judged papers ``X``, whose columns begin with those of ``edition``."""
-        text = X[:, edition.text_columns]
-        columns, where = np.unique(text.indices, return_inverse=True)
-        shape = (text.shape[0], len(columns))
-        own = sparse.csr_matrix((text.data, where.astype(np.int32), text.indptr), shape=shape)
-        # A row is (1 + ln tf) · √idf over its length, and every paper has words that it uses once.
-        raw = text.data / np.sqrt(-np.log(edition.fitting.shares[text.indices]))
-        sizes = np.diff(text.indptr)
-        once = np.ones(len(sizes))
-        if len(raw):
-            filled = sizes > 0
-            once[filled] = np.minimum.reduceat(raw, text.indptr[:-1][filled])
-        return cls(columns.astype(np.int64), own, where, raw / np.repeat(once, sizes), mass)
-
-    @property
-    def count(self) -> float:
-        """As how many papers the liked ones count."""
-        return float(self.side(1).sum())
-
-    def side(self, sign: float) -> Floats:
-        """As how many papers each paper counts among the liked (1) or the disliked (-1)."""
-        return (sign * self.mass).clip(min=0)
-
-    def total(self, masses: Floats, values: Floats | None = None) -> Floats:
-        """The sum over papers of ``masses``, times ``values`` of their entries, for each column."""
-        spread = np.repeat(masses, np.diff(self.X.indptr))
-        each = spread if values is None else spread * values
-        return np.bincount(self.where, each, minlength=len(self.columns)).astype(np.float64)
-
-
-@dataclass(frozen=True, slots=True)
 class Blend:
-    """Three linear models of the likes on the reader's own terms, added after scaling each to spread one.
+    """Linear models of the likes on the reader's own terms, added after scaling each to spread one.
 
     *Log-odds* of each term against the corpus, to the power ``bent``, times (mean of 1 + ln tf) to the power
-    ``often``, pairs counting ``pairs``: the best with few likes. The *whitened mean*, (Σ + λI)⁻¹ (mean of
-    the likes − mean of all papers), which is Fisher's discriminant with the covariance of all papers: it
-    counts what the likes share and most papers do not; λ is ``noise`` over the number of likes, within
-    bounds, so that more likes are taken at their word. The *logistic fit* (`logistic`) against a
-    sample of papers, from ``fit_from`` likes on and fully at ``fit_fully``: the best with hundreds.
+    ``often``, pairs counting ``pairs``: what is rare elsewhere. The *whitened mean*, (Σ + λI)⁻¹ (mean of
+    the likes − mean of all papers), which is Fisher's discriminant with the covariance of all papers: what
+    the likes share and most papers do not. It counts as much as the share of the papers' words whose
+    covariance is known (`Background.covered`): nearly one where papers are bags of words, 0.4 with pairs. λ
+    is ``noise`` over the number of likes, within bounds, so that more likes are taken at their word. From
+    ``fit_from`` likes on, and for half of the whole at ``fit_fully``, a *logistic fit* (`logistic`) corrects
+    that sum against a sample of papers.
 
-    Each model's weights are divided by the standard deviation of its scores over the sample. The last two
-    need a background (`background.attach`); without one the log-odds stand alone. What is stated, and
-    categories and people, is weighed by `LogOdds`.
+    Each model's weights are divided by the standard deviation of its scores over the sample. All but the
+    log-odds need a background (`background.attach`); without one they stand alone. What is stated, and
+    people, is weighed by `LogOdds`. So are categories, institutions and tags; they count as many times more
+    or less as the likes show, each being scored by the others (`leave_one_out.ratio`).
     """
 
     name: str = "blend"
@@ -91,16 +50,17 @@ class Blend:
     often: float = 0.5
     shared: float = 0.05
     pairs: float = 0.5
-    whitened: float = 0.6
+    whitened: float = 1.0
     noise: float = 0.02
     least_noise: float = 1e-4
     most_noise: float = 1e-3
     against: float = 0.5
-    fit_from: float = 50.0
+    fit_from: float = 100.0
     fit_fully: float = 300.0
     fitted: float = 1.0
-    freedom: float = 100.0
-    rounds: int = 12
+    freedom: float = 300.0
+    rounds: int = 20
+    doubt: float = 2.0
     said: float = 1.0
     plain: LogOdds = field(default_factory=LogOdds)
 
@@ -110,90 +70,184 @@ class Blend:
         """One row of weights, its words of length one: some milliseconds once the examples are vectors."""
         vectors = edition.remembered([example.paper for example in examples]) if X is None else X
         held = vectors[:, : edition.base_size]
-        whole = self.plain.learn(edition, interests, examples, held)
         mass = np.array([MASS.get(example.opinion, 0.0) for example in examples])
         if not (mass > 0).any():
-            return replace(whole, ranker=self.name)
+            return replace(self.plain.learn(edition, interests, examples, held), ranker=self.name)
         liked = Liked.of(edition, held, mass)
-        words = edition.text_columns.stop
-        parts = [(liked.columns, _unit(self._liked(edition, liked)))]
+        # What is listed is added last: the likes say how much the categories of likes count, not those.
+        plain = self.plain.learn(edition, replace(interests, categories=()), examples, held)
+        listed = replace(plain, rows=plain.rows[:0], named=())
+        if interests.categories:
+            listed = self.plain.learn(edition, Interests(categories=interests.categories))
+        end = edition.text_columns.stop
+        names, weights = _part(edition, plain, end)
+        values, times = self._liked(edition, liked, held, (names, weights))
+        words = [(liked.columns, _unit(values))]
         if interests.statement.strip() or interests.terms:
-            stated = self.plain.learn(edition, interests).rows[:, :words]
+            stated = self.plain.learn(edition, Interests(interests.statement, interests.terms))
             few = self.said / math.sqrt(1 + liked.count / 10)
-            parts.append((stated.indices.astype(np.int64), few * stated.data.astype(np.float64)))
+            columns, values = _part(edition, stated, 0, end)
+            words.append((columns, few * values))
+        columns, values = _added(words)
+        parts = [(columns, _unit(values)), (names, times * weights), _part(edition, listed, end)]
         columns, values = _added(parts)
-        fitted = whole.rows[:, : edition.base_size]
-        names = fitted.indices >= words
         row = sparse.csr_matrix(
-            (
-                np.concatenate([_unit(values), fitted.data[names]]).astype(np.float32),
-                np.concatenate([columns, fitted.indices[names]]).astype(np.int32),
-                [0, len(columns) + int(names.sum())],
-            ),
+            (values.astype(np.float32), columns.astype(np.int32), [0, len(columns)]),
             shape=(1, edition.base_size),
         )
-        row.sort_indices()
-        return Weights.made(edition, self.name, row, whole.named)
+        return Weights.made(edition, self.name, row, tuple(sorted((*plain.named, *listed.named))))
 
-    def _liked(self, edition: Edition, liked: Liked) -> Floats:
-        """The blend's weights on the columns of ``liked``."""
+    def _liked(
+        self, edition: Edition, liked: Liked, held: Matrix, names: tuple[Ints, Floats]
+    ) -> tuple[Floats, float]:
+        """The blend's weights on the columns of ``liked``, and how many times their ``names`` count.
+
+        ``held`` are the judged papers on all fitted columns; ``names`` the columns of categories,
+        institutions and tags that have weights, and those.
+        """
         background = attached(edition)
-        closed = self._odds(edition, liked, 1) - self.against * self._odds(edition, liked, -1)
+        wanted = self._odds(edition, liked, 1)
+        closed = wanted - self.against * self._odds(edition, liked, -1)
         if background is None:
-            return closed
+            return closed, 1.0
         others = background.others[:, liked.columns]
-        blend = closed / _spread(others, closed)
-        mean = self._whitened(background, liked)
-        blend += self.whitened * mean / _spread(others, mean)
-        count = liked.count
-        share = self.fitted * min(1.0, (count - self.fit_from) / (self.fit_fully - self.fit_from))
+        spread = _spread(others, closed)
+        mean = Whitened.of(background, liked, self._noise(liked))
+        worth = self.whitened * background.covered / _spread(others, mean.weights)
+        blend = closed / spread + worth * mean.weights
+        length = _length(blend)
+        # Were a paper not liked, its terms would be held by one paper less.
+        fewer = (self._odds(edition, liked, 1, less=1.0) - wanted) / spread
+        alone = liked.X @ (blend + fewer) + worth * mean.alone(liked)
+        words = np.concatenate([alone, others @ blend])
+        times = self._times(edition, liked, words, held, background.others, names, length)
+        share = self.fitted * min(1.0, (liked.count - self.fit_from) / (self.fit_fully - self.fit_from))
         if share > 0:
-            # Terms of a single paper help a little; beyond so many an update would take over 100 ms.
-            papers = np.bincount(liked.where, minlength=len(liked.columns))
-            wanted = np.flatnonzero(papers > (len(papers) > _MOST_FITTED))
-            both = others[:, wanted]
-            fit = logistic(liked.X[:, wanted], liked.mass, both, self.freedom, self.rounds)
-            blend[wanted] += share * fit / _spread(both, fit)
-        return blend
+            blend = (blend + share * self._corrected(liked, others, blend)) / (1 + share)
+        return blend, times * length / _length(blend)
 
-    def _odds(self, edition: Edition, liked: Liked, sign: float) -> Floats:
-        """The bent log-odds of the columns in the liked (1) or the disliked (-1) papers."""
+    def _corrected(self, liked: Liked, others: Other, blend: Floats) -> Floats:
+        """The blend as the logistic fit has it, as long as it was."""
+        # Terms of a single paper help a little; beyond so many an update would take over 100 ms.
+        papers = np.bincount(liked.where, minlength=len(liked.columns))
+        wanted = np.flatnonzero(papers > (len(papers) > _MOST_FITTED))
+        both = others[:, wanted]
+        fit = logistic(liked.X[:, wanted], liked.mass, both, blend[wanted], self.freedom, self.rounds)
+        whole = np.zeros(len(blend))
+        whole[wanted] = fit * _spread(others, blend) / _spread(both, fit)
+        return whole
+
+    def _odds(self, edition: Edition, liked: Liked, sign: float, less: float = 0.0) -> Floats:
+        """The bent log-odds of the columns in the liked (1) or the disliked (-1) papers.
+
+        ``less`` papers are taken off those that hold a column, and off all.
+        """
         masses = liked.side(sign)
-        total = float(masses.sum())
-        if not total:
+        total = float(masses.sum()) - less
+        if total <= 0:
             return np.zeros(len(liked.columns))
         r = liked.total(masses)
-        p = edition.fitting.shares[liked.columns]
-        inside = (r + self.pseudo * p) / (total + self.pseudo)
-        odds = (np.log(inside / (1 - inside)) - np.log(p / (1 - p))).clip(min=0)
         tf = liked.total(masses, liked.tf) / np.maximum(r, 1e-9)
-        pair = liked.columns >= edition.fitting.pairs_start
-        weighed = odds**self.bent * tf**self.often * (r / total) ** self.shared
-        return np.asarray(np.where(pair, self.pairs, 1.0) * weighed)
+        held = (r - less).clip(min=0)
+        found = odds(held, total, edition.fitting.shares[liked.columns], self.pseudo)
+        pair = np.where(liked.columns >= edition.fitting.pairs_start, self.pairs, 1.0)
+        return np.asarray(pair * found**self.bent * tf**self.often * (held / total) ** self.shared)
 
-    def _whitened(self, background: Background, liked: Liked) -> Floats:
-        """λ (Σ + λI)⁻¹ (mean of likes − mean of all) on the columns of ``liked``."""
+    def _noise(self, liked: Liked) -> float:
+        return min(max(self.noise / liked.count, self.least_noise), self.most_noise)
+
+    def _times(
+        self, edition: Edition, liked: Liked, words: Floats, held: Matrix, others: Other,
+        names: tuple[Ints, Floats], length: float,
+    ) -> float:  # fmt: skip
+        """How many times the weights of ``names`` count beside words of length one.
+
+        ``words`` are the scores that words of this ``length`` give the judged papers, then the ``others``.
+        """
+        columns, weights = names
+        likes = liked.mass > 0
+        total = liked.count
+        if not len(columns) or total <= 1:
+            return 1.0
+        inside = held.indices >= edition.text_columns.stop
+        owner = np.repeat(np.arange(len(likes)), np.diff(held.indptr))[inside]
+        at = np.searchsorted(columns, held.indices[inside])
+        r = np.bincount(at, liked.side(1)[owner], minlength=len(columns)).astype(np.float64)
+        shares, pseudo = edition.fitting.shares[columns], self.plain.pseudo
+        whole = odds(r, total, shares, pseudo)
+        fewer = odds((r - 1.0).clip(min=0), total - 1, shares, pseudo) - whole
+        # `LogOdds` scales its weights by a length that it keeps to itself.
+        scale = float(weights @ whole) / (float(whole @ whole) or 1.0)
+        alone = np.bincount(owner, (weights + scale * fewer)[at], minlength=len(likes))
+        beside = length * np.concatenate([alone, others[:, columns] @ weights])
+        both = np.column_stack([words, beside]) / _deviation(words[len(likes) :])
+        judged, rest = both[: len(likes)], both[len(likes) :]
+        return leave_one_out.ratio(judged[likes], liked.mass[likes], rest, self.doubt)
+
+
+@dataclass(frozen=True, slots=True)
+class Whitened:
+    """λ (Σ + λI)⁻¹ (mean of the likes − mean of all papers) on the columns of the judged papers.
+
+    ``unshifted`` are the weights without what the mean of all papers takes off; ``found`` and ``directions``
+    (k × found) are where the covariance is known, and ``shrunk`` (k) how far each direction is shrunk.
+    """
+
+    weights: Floats
+    unshifted: Floats
+    found: Ints
+    directions: NDArray[np.float32]
+    shrunk: Floats
+
+    @classmethod
+    def of(cls, background: Background, liked: Liked, noise: float) -> Whitened:
+        """Learn from ``liked``; λ is ``noise``."""
         own = liked.total(liked.side(1), liked.X.data.astype(np.float64)) / liked.count
-        noise = min(max(self.noise / liked.count, self.least_noise), self.most_noise)
         found, directions = background.within(liked.columns)
-        along = directions @ own[found] - background.centre
-        shrunk = along * background.variances / (background.variances + noise)
-        mean = own - background.mean[liked.columns]
-        mean[found] -= shrunk @ directions
-        return mean
+        shrunk = background.variances / (background.variances + noise)
+        unshifted, mean = own.copy(), own - background.mean[liked.columns]
+        # In float32 throughout: numpy would copy the directions to float64 for each product.
+        along = directions @ own[found].astype(np.float32)
+        unshifted[found] -= (shrunk * along).astype(np.float32) @ directions
+        mean[found] -= (shrunk * (along - background.centre)).astype(np.float32) @ directions
+        return cls(mean, unshifted, found, directions, shrunk)
+
+    def alone(self, liked: Liked) -> Floats:
+        """What each paper's score loses if it is taken out of the mean."""
+        masses = liked.side(1)
+        share = masses / np.maximum(liked.count - masses, 1e-9)
+        squares = np.bincount(liked.owners, liked.X.data.astype(np.float64) ** 2, minlength=len(masses))
+        along = np.asarray(liked.X[:, self.found] @ self.directions.T)
+        own = squares - (along**2) @ self.shrunk
+        return np.asarray(share * (liked.X @ self.unshifted - own))
 
 
 def _spread(others: Other, weights: Floats) -> float:
     """The standard deviation of the scores of the other papers, 1 where they all score the same."""
-    return float(np.std(np.asarray(others @ weights))) or 1.0
+    return _deviation(np.asarray(others @ weights))
+
+
+def _deviation(scores: Floats) -> float:
+    return float(np.std(scores)) or 1.0
+
+
+def _part(edition: Edition, weights: Weights, start: int, stop: int | None = None) -> tuple[Ints, Floats]:
+    """The fitted columns from ``start`` to before ``stop`` that have weights, and those."""
+    row = weights.rows
+    wanted = (row.indices >= start) & (row.indices < (edition.base_size if stop is None else stop))
+    return row.indices[wanted].astype(np.int64), row.data[wanted].astype(np.float64)
 
 
 def _added(parts: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, Floats]:
     """The sum of sparse vectors: its columns, ascending, and its values."""
     columns, where = np.unique(np.concatenate([columns for columns, _ in parts]), return_inverse=True)
-    values = np.bincount(where, np.concatenate([values for _, values in parts]))
+    values = np.bincount(where, np.concatenate([values for _, values in parts]), minlength=len(columns))
     return columns.astype(np.int64), values.astype(np.float64)
 
 
+def _length(values: Floats) -> float:
+    return math.sqrt(float((values**2).sum())) or 1.0
+
+
 def _unit(values: Floats) -> Floats:
-    return values / (math.sqrt(float((values**2).sum())) or 1.0)
+    return values / _length(values)

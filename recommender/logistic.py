@@ -1,4 +1,4 @@
-"""A logistic fit of liked papers against others, on the terms of the liked ones."""
+"""A logistic fit of liked papers against others, shrunk towards what is known of the reader already."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ Floats = NDArray[np.float64]
 Other = sparse.csc_matrix[np.float32]
 
 
-def logistic(X: Matrix, mass: Floats, others: Other, freedom: float, rounds: int) -> Floats:
-    """Weights w that minimise ½|w|² + freedom · loss, by at most ``rounds`` rounds of L-BFGS.
+def logistic(X: Matrix, mass: Floats, others: Other, known: Floats, freedom: float, rounds: int) -> Floats:
+    """Weights s · ``known`` + d that minimise ½|d|² + freedom · loss, by at most ``rounds`` rounds of L-BFGS.
 
     The loss is the logistic one over the n judged papers ``X``, each counting |``mass``| and being liked
     where that is positive, and the m ``others``, taken as not liked. Liked papers and the rest count half of
-    n + m each, as with scikit-learn's ``class_weight="balanced"``; the bias is free.
+    n + m each, as with scikit-learn's ``class_weight="balanced"``; the bias and the scale s are free. So d
+    corrects the ``known`` weights where they are wrong, and stays 0 where freedom is.
     """
     n, m = X.shape[0], others.shape[0]
     sign = np.r_[np.where(mass > 0, 1.0, -1.0), np.full(m, -1.0)]
@@ -30,18 +31,22 @@ def logistic(X: Matrix, mass: Floats, others: Other, freedom: float, rounds: int
     # One matrix of one kind: a float32 matrix would be copied to float64 for each product.
     papers = sparse.vstack([X.astype(np.float64), others.astype(np.float64)], format="csr")
     across = papers.T  # shares the memory
+    before = papers @ known
+    before -= before[n:].mean()
+    scale = float(before[n:].std()) or 1.0
+    before /= scale
 
     def objective(point: Floats) -> tuple[float, Floats]:
-        w = point[:-1]
-        margin = sign * (papers @ w + point[-1])
+        bias, s, d = point[0], point[1], point[2:]
+        margin = sign * (papers @ d + s * before + bias)
         pull = -worth * sign * expit(-margin)
-        loss = float(worth @ np.logaddexp(0, -margin) + w @ w / 2)
-        return loss, np.r_[across @ pull + w, pull.sum()]
+        loss = float(worth @ np.logaddexp(0, -margin) + d @ d / 2)
+        return loss, np.r_[pull.sum(), pull @ before, across @ pull + d]
 
     # On vectors as short as these, threads of the BLAS take fifteen times as long as one does.
     with threadpool_limits(1, "blas"):
         found = minimize(
-            objective, np.zeros(X.shape[1] + 1), jac=True, method="L-BFGS-B",
+            objective, np.zeros(X.shape[1] + 2), jac=True, method="L-BFGS-B",
             options={"maxiter": rounds, "maxcor": 6},
         )  # fmt: skip
-    return np.asarray(found.x[:-1])
+    return np.asarray(found.x[2:] + found.x[1] / scale * known)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ Ints = NDArray[np.int64]
 MASS = {"like": 1.0, "save": 1.0, "seed": 1.0, "open": 0.2, "dislike": -1.0}
 """As how many papers of the reader's own an example counts; a dislike counts on the other side."""
 
+_MANY = 20_000
 _SHORT = 16
 """A statement of more terms than this (some eight words) says enough itself: related terms help it less."""
 
@@ -68,7 +70,7 @@ class LogOdds:
         places, open_terms = _places(edition, list(terms))
         strengths = np.array(list(terms.values()))
         stated = np.sign(strengths) * self.stated * max(1.0, math.sqrt(mass.clip(min=0).sum()))
-        support, where = np.unique(np.concatenate([held.indices, places]), return_inverse=True)
+        support, where = distinct(np.concatenate([held.indices, places]))
         masses = np.concatenate([np.repeat(mass, np.diff(held.indptr)), stated])
         total = _total(mass, stated)
         values = self._odds(edition, support, where, masses.clip(min=0), total)
@@ -104,8 +106,7 @@ class LogOdds:
         r = np.bincount(where, masses, minlength=len(support))
         known = edition.fitting.shares.take(support, mode="clip")
         p = np.where(support < edition.base_size, known, edition.fitting.rare_share(pair=True))
-        inside = (r + self.pseudo * p) / (total + self.pseudo)
-        return np.asarray((np.log(inside / (1 - inside)) - np.log(p / (1 - p))).clip(min=0))
+        return odds(np.asarray(r, np.float64), total, p, self.pseudo)
 
     def _named(self, interests: Interests, examples: Examples) -> dict[Feature, float]:
         """The weights of people who are followed, and of those met in papers that the reader judged."""
@@ -125,6 +126,25 @@ class LogOdds:
             if feature.name:
                 named[feature] = named.get(feature, 0.0) + self.follow
         return named
+
+
+def distinct(columns: NDArray[np.integer[Any]]) -> tuple[Ints, Ints]:
+    """The different ones of ``columns`` (0 or more, few millions at most), ascending, and where each is."""
+    if len(columns) < _MANY:
+        found, where = np.unique(columns, return_inverse=True)
+        return found.astype(np.int64), where
+    # Beyond some ten papers' columns a mark for each one there could be is faster than sorting.
+    marks = np.zeros(int(columns.max()) + 1, np.int32)
+    marks[columns] = 1
+    found = np.flatnonzero(marks)
+    marks[found] = np.arange(len(found), dtype=np.int32)
+    return found, marks[columns].astype(np.int64)
+
+
+def odds(r: Floats, total: float | Floats, p: Floats, pseudo: float) -> Floats:
+    """logit((r + a·p) / (R + a)) − logit(p), at least 0, for R of ``total`` and a of ``pseudo``."""
+    inside = (r + pseudo * p) / (total + pseudo)
+    return np.asarray((np.log(inside / (1 - inside)) - np.log(p / (1 - p))).clip(min=0))
 
 
 def stated_terms(interests: Interests) -> dict[str, float]:
@@ -156,9 +176,12 @@ def _beside(
 
 def _row(columns: Ints, values: Floats, extra: dict[int, float], size: int) -> Matrix:
     """One row of ``size`` columns: ``values`` at ``columns``, ``extra`` added."""
-    where = np.concatenate([columns, np.array(list(extra), np.int64)])
-    data = np.concatenate([values, np.array(list(extra.values()))]).astype(np.float32)
-    return sparse.csr_matrix((data, (np.zeros(len(where), np.int64), where)), shape=(1, size))
+    more = np.array(list(extra), np.int64)
+    found, at = np.unique(np.concatenate([columns, more]), return_inverse=True)
+    data = np.bincount(at, np.concatenate([values, np.array(list(extra.values()))]), minlength=len(found))
+    return sparse.csr_matrix(
+        (data.astype(np.float32), found.astype(np.int32), [0, len(found)]), shape=(1, size)
+    )
 
 
 def one_row(values: dict[Feature, float]) -> Named:

@@ -12,12 +12,13 @@ import pytest
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
-from recommender import background
+from recommender import background, leave_one_out
 from recommender.background import Background
-from recommender.blend import Blend, Liked
+from recommender.blend import Blend, Whitened
 from recommender.counting import count
 from recommender.fitting import Fitting
 from recommender.interest import Interests, Judged
+from recommender.liked import Liked
 from recommender.logistic import logistic
 from recommender.logodds import LogOdds
 from recommender.paper import Paper
@@ -139,6 +140,14 @@ def test_the_same_background_comes_of_the_same_papers(edition: Edition) -> None:
     assert (one.others != two.others).nnz == 0
 
 
+def test_a_background_of_an_earlier_version_is_refused() -> None:
+    file = BytesIO()
+    np.savez_compressed(file, mean=np.zeros(3))
+
+    with pytest.raises(ValueError, match="make it anew"):
+        Background.load(BytesIO(file.getvalue()))
+
+
 def test_a_handful_of_papers_is_no_background(edition: Edition) -> None:
     with pytest.raises(ValueError, match="it takes 300"):
         Background.of(edition, edition.transform(CORPUS[:20]))
@@ -157,7 +166,7 @@ def test_the_whitened_mean_is_fishers_discriminant(edition: Edition) -> None:
         centre=every @ dense.mean(axis=0),
     )  # fmt: skip
     own = Liked.of(edition, X[:40], np.ones(40))
-    found = Blend(most_noise=0.01, least_noise=0.01)._whitened(whole, own)
+    found = Whitened.of(whole, own, 0.01).weights
     second = dense.T @ dense / len(dense)
     mean = dense[:40].mean(axis=0) - dense.mean(axis=0)
     exact = 0.01 * np.linalg.solve(second + 0.01 * np.eye(len(used)), mean)
@@ -170,12 +179,79 @@ def test_the_logistic_fit_is_scikit_learns(edition: Edition) -> None:
     likes, others = X[2:200:4], X[200:]
     columns = np.unique(likes.indices)
     likes, others = likes[:, columns], others[:, columns]
-    found = logistic(likes, np.ones(likes.shape[0]), sparse.csc_matrix(others), 1.0, 500)
+    nothing = np.zeros(len(columns))
+    found = logistic(likes, np.ones(likes.shape[0]), sparse.csc_matrix(others), nothing, 1.0, 500)
     both = sparse.vstack([likes, others]).astype(np.float64)
     truth = np.r_[np.ones(likes.shape[0]), np.zeros(others.shape[0])]
     theirs = LogisticRegression(C=1.0, class_weight="balanced", tol=1e-8, max_iter=2_000).fit(both, truth)
 
     assert np.abs(found - theirs.coef_[0]).max() < 0.01
+
+
+def test_without_freedom_the_logistic_fit_leaves_what_is_known(edition: Edition) -> None:
+    X = edition.transform(CORPUS)
+    columns = np.unique(X[2:200:4].indices)
+    likes, others = X[2:200:4][:, columns], sparse.csc_matrix(X[200:][:, columns])
+    known = np.asarray(likes.mean(axis=0), np.float64).ravel()
+    found = logistic(likes, np.ones(likes.shape[0]), others, known, 1e-3, 200)
+    freed = logistic(likes, np.ones(likes.shape[0]), others, known, 10.0, 200)
+
+    assert np.corrcoef(found, known)[0, 1] > 0.999 > np.corrcoef(freed, known)[0, 1]
+
+
+def in_categories(found: list[Paper], names: tuple[str, ...]) -> list[Paper]:
+    return [replace(paper, categories=(names[at % len(names)],)) for at, paper in enumerate(found)]
+
+
+def test_categories_count_as_much_as_the_likes_show() -> None:
+    """One reader keeps to a category, the other reads across all; the words say the same of both."""
+    corpus = in_categories(papers(600, 1), ("cs.A", "cs.B", "cs.C"))
+    fitted = Edition.fit(corpus)
+    background.attach(fitted, Background.of(fitted, fitted.transform(corpus)))
+    likes = papers(120, 2)
+
+    def weight(names: tuple[str, ...]) -> float:
+        weights = Blend().learn(fitted, Interests(), liked(in_categories(likes, names)))
+        return float(weights.rows[0, fitted.index("category", "cs.A")])
+
+    usual = float(
+        Blend(doubt=1e9)
+        .learn(fitted, Interests(), liked(in_categories(likes, ("cs.A",))))
+        .rows[0, fitted.index("category", "cs.A")]
+    )
+    assert weight(("cs.A",)) > 1.5 * usual > 0
+    assert weight(("cs.A", "cs.B", "cs.C")) < usual
+
+
+def test_a_score_that_parts_likes_from_others_counts_more_and_noise_less() -> None:
+    dice = np.random.default_rng(5)
+    others = dice.normal(size=(1_000, 2))
+    both = dice.normal([2.0, 2.0], 1.0, (60, 2))
+    telling = dice.normal([1.0, 3.0], 1.0, (60, 2))
+    noise = dice.normal([2.0, 0.0], 1.0, (60, 2))
+    mass = np.ones(60)
+    ratio = leave_one_out.ratio
+
+    assert ratio(both, mass, others, 2.0) == pytest.approx(1, abs=0.35)
+    assert ratio(telling, mass, others, 2.0) > 1.7
+    assert ratio(noise, mass, others, 2.0) < 0.35
+    assert ratio(telling, mass, others, 1e6) == pytest.approx(1, abs=0.01)
+    assert 1 < ratio(telling[:4], mass[:4], others, 2.0) < ratio(telling, mass, others, 2.0)
+
+
+def test_a_liked_paper_scores_by_the_others_as_if_it_had_not_been_liked(edition: Edition) -> None:
+    """The whitened mean's shortcut against learning anew without each paper."""
+    X = edition.transform(papers(12, 9, ("proteins", "graphs")))
+    held = background.attached(edition)
+    assert held is not None
+    own = Liked.of(edition, X, np.ones(12))
+    whole = Whitened.of(held, own, 1e-3)
+    found = own.X @ whole.weights + whole.alone(own)
+    for at in range(12):
+        mass = np.ones(12)
+        mass[at] = 0.0
+        without = Whitened.of(held, Liked.of(edition, X, mass), 1e-3).weights
+        assert found[at] == pytest.approx(float((own.X[[at]] @ without)[0]), abs=1e-4)
 
 
 def test_prose_is_told_from_bags_of_words() -> None:
