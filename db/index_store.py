@@ -43,6 +43,11 @@ def count_waiting(session: Session) -> int:
     return session.scalar(query) or 0
 
 
+def waits(session: Session) -> bool:
+    """Whether any paper waits."""
+    return session.scalar(select(PaperRow.id).where(PaperRow.indexed_at.is_(None)).limit(1)) is not None
+
+
 def below(session: Session, number: int, *, at_most: int) -> list[Shelf]:
     """Indexed papers with row numbers below this one, the largest first, locked until the session ends."""
     query = select(*COLUMNS, *_MORE).where(PaperRow.id < number, PaperRow.indexed_at.is_not(None))

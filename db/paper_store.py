@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.bulk import among, insert_rows
 from db.paper_rows import COLUMNS, stored, values
-from db.records import Revision, Stored
+from db.records import Revision, Shown, Stored
 from db.session import insert_or
 from db.tables import AliasRow, Base, FeedbackRow, PaperRow, RevisionRow, SightingRow, SourceRow
 from recommender.merging import Change, best_key, merged, same_work, title_key
@@ -351,6 +351,17 @@ def revised_since_kept(session: Session, profile_id: int, since: datetime) -> li
             changed[row.paper_id] = row.at
     found = by_numbers(session, changed)
     return sorted(found.values(), key=lambda s: (-changed[s.number].timestamp(), s.number))
+
+
+def shown_by(session: Session, number: int) -> list[Shown]:
+    """Which sources showed this paper, in which version and when, the earliest first."""
+    query = (
+        select(SourceRow.name, SightingRow.version, SightingRow.batch, SightingRow.seen_at)
+        .join(SourceRow, SourceRow.id == SightingRow.source_id)
+        .where(SightingRow.paper_id == number)
+        .order_by(SightingRow.seen_at, SourceRow.name, SightingRow.version)
+    )
+    return [Shown(row.name, row.version or None, row.batch, row.seen_at) for row in session.execute(query)]
 
 
 def revisions(session: Session, number: int) -> list[Revision]:

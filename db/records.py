@@ -143,3 +143,13 @@ class Revision:
     title: str
     abstract: str
     replaced_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """That a source showed a paper, in which version (None where it says none), as announced on which day."""
+
+    source: str
+    version: int | None
+    day: date | None
+    seen_at: datetime

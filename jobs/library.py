@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from jobs import indexing, topic_labels
+from jobs import indexing, topic_labels, trends
 from jobs.service import Service
 
 
@@ -13,3 +13,4 @@ def keep(service: Service, now: datetime) -> None:
     if indexing.index(service, now):
         topic_labels.learn(service, now)
     indexing.guess_again(service, now)
+    trends.make(service, now)

@@ -21,6 +21,7 @@ from jobs import indexing
 from jobs.service import Service
 from recommender.paper import Paper
 from tests.conftest import NOW
+from tests.readers import subscribe_reader
 
 BASE = "http://papers.example.org"
 DAY = date(2025, 11, 18)
@@ -183,3 +184,36 @@ def test_the_number_of_queries_does_not_grow_with_the_papers(service: Service, b
     assert queries() == few
     assert max(few) <= 12
     assert all(len(browser.get(address).content) < 100_000 for address in addresses)
+
+
+def test_a_papers_page_shows_sources_versions_and_labels(service: Service, browser: TestClient) -> None:
+    add(service, [PAPER])
+    newer = replace(PAPER, version=2, abstract="Requests wait for memory. We share the KV cache of few.")
+    add(service, [newer, *papers(2)])
+    page = browser.get("/papers/arxiv:2511.00001").text
+    assert "<del>pool </del><ins>share </ins>the KV cache of " in page
+    assert "<dt>Seen in</dt>" in page and " v2 <small>" in page
+    for kind, short in (("author", "pal-erdos"), ("category", "cs.LG"), ("institution", "eth-zurich"),
+                        ("topic", "llm-inference"), ("day", "2025-11-18")):  # fmt: skip
+        assert f'href="/papers/{kind}/{short}"' in page
+    assert "explicitly" not in page
+
+
+def test_a_papers_page_shows_the_nearest_papers(service: Service, browser: TestClient) -> None:
+    near = replace(PAPER, id="arxiv:2511.00002", title="Sharing key-value caches between requests")
+    old = replace(near, id="arxiv:2501.00002", title="Old key-value caches", announced=date(2025, 1, 7))
+    add(service, [PAPER, near, old, *papers(8)])
+    similar = browser.get("/papers/arxiv:2511.00001").text.partition("Similar papers")[2]
+    assert "Sharing key-value caches" in similar
+    assert "Rivers" not in similar and "Old key-value" not in similar and "Pooling" not in similar
+
+
+def test_from_a_private_page_the_paper_says_why(service: Service, browser: TestClient) -> None:
+    add(service, [PAPER, *papers(4)])
+    profile = subscribe_reader(service, statement="key-value cache", name="Caches")
+    mine = service.links.preferences(profile.subscriber_id, NOW).removeprefix(BASE)
+    answer = browser.get(f"{mine}/papers/arxiv:2511.00001?profile={profile.id}")
+    assert "For <bdi>Caches</bdi>" in answer.text
+    assert "<b>Why:</b>" in answer.text and answer.headers["cache-control"] == "no-store"
+    assert browser.get("/preferences/nobody/papers/arxiv:2511.00001").status_code == 404
+    assert "<b>Why:</b>" not in browser.get("/papers/arxiv:2511.00001").text

@@ -93,6 +93,7 @@ def addresses(service: Service, outbox: OutboxFolder, profile: Profile) -> list[
     full = [
         links.confirm(person, "ada@example.org", NOW), links.unsubscribe(person),
         links.unsubscribe(person, profile.id), mine, f"{mine}/new", f"{mine}/profiles/{profile.id}",
+        f"{mine}/papers/{EVIL_PAPER.id}",
         links.rate(profile.id, EVIL_PAPER.id, "like"), links.paper(EVIL_PAPER.id),
         links.feed(profile.feed_token, "rss"), links.feed(profile.feed_token, "atom"),
         links.feed(profile.feed_token, "json"),
@@ -102,7 +103,7 @@ def addresses(service: Service, outbox: OutboxFolder, profile: Profile) -> list[
     ]  # fmt: skip
     own = [
         "/", f"/?statement={EVIL}",
-        "/papers", "/papers?q=cache", f"/papers?q={quote(EVIL)}&topic={quote(EVIL)}",
+        "/papers", "/trends", "/papers?q=cache", f"/papers?q={quote(EVIL)}&topic={quote(EVIL)}",
         "/papers/category/cs.DC", f"/papers/day/{NOW.date()}", *browsed(EVIL_PAPER),
         "/subscribed", "/erased", "/preferences", "/preferences/sent", "/outbox",
         f"/outbox/{letter}", f"/outbox/{letter}/html", f"/outbox/{letter}/raw", "/healthz", "/readyz",

@@ -180,6 +180,13 @@ def paper(session: Session, key: str) -> Stored | None:
     return paper_store.by_keys(session, [key], with_sources=True).get(key)
 
 
+def similar(service: Service, given: Stored, *, at_most: int) -> list[Stored]:
+    """Papers of the latest weeks that are near to one, nearest first."""
+    from jobs import similar as job
+
+    return job.similar(service, given, at_most=at_most)
+
+
 def open_feed(service: Service, wanted: Request, now: datetime) -> Profile:
     """Store a subscription without an address: a feed that begins at once."""
     from jobs import subscribe as job

@@ -35,6 +35,7 @@ from app.web import (
     paper_page,
     rating,
     search,
+    trends,
     tuning,
 )
 from app.web.api import app as api
@@ -53,7 +54,7 @@ ROUTERS = (
     home.router, confirming.router, leaving.router, mine.router, mine_changes.router, mine_tabs.router,
     tuning.router, rating.router,
     search.router, browse.router, paper_page.router, outbox.router, health.router, files.router,
-    operator.router, metrics.router,
+    operator.router, metrics.router, trends.router,
 )  # fmt: skip
 _WORDS = {
     400: "That request could not be understood.",
