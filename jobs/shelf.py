@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ class Shelf:
     held: Ready | None = None
     edition: str = ""
     span: Span | None = None
+    opening: Sequence[int] | None = None
 
     def is_fresh(self, session: Session, fitted: Edition, days: int) -> bool:
         """Whether the latest ``days`` are at hand as they are."""
@@ -44,5 +46,12 @@ class Shelf:
             if self.held is None or (self.edition, self.span) != (fitted.name, span):
                 papers = [s.paper for s in paper_store.recent(session, days=days, at_most=AT_MOST)]
                 self.held = Ready.of(fitted, papers)
-                self.edition, self.span = fitted.name, span
+                self.edition, self.span, self.opening = fitted.name, span, None
             return self.held
+
+    def opened(self, week: Ready, choose: Callable[[Ready], Sequence[int]]) -> Sequence[int]:
+        """The rows that newcomers are asked about first, chosen once for each ``week``."""
+        with self.lock:
+            if self.opening is None or week is not self.held:
+                self.opening = choose(week)
+            return self.opening

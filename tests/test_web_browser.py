@@ -229,7 +229,8 @@ def test_every_page_is_legible_labelled_and_fits(
     links = site.service.links
     pages = [
         "/", f"/?statement={STATEMENT}", "/subscribed", "/preferences", "/outbox", mine, f"{mine}/new",
-        f"{mine}/profiles/{profile.id}", links.rate(profile.id, paper, "like"), links.paper(paper),
+        f"{mine}/profiles/{profile.id}", f"{mine}/saved", f"{mine}/history", f"{mine}/profiles",
+        f"{mine}/delivery", f"{mine}/profiles/{profile.id}/weights", f"{mine}/erase", "/pick", links.rate(profile.id, paper, "like"), links.paper(paper),
         links.confirm(profile.subscriber_id, "ada@example.org", NOW), links.unsubscribe(1, profile.id),
     ]  # fmt: skip
     for address in pages:

@@ -99,13 +99,13 @@ def addresses(service: Service, outbox: OutboxFolder, profile: Profile) -> list[
         links.feed(profile.feed_token, "json"),
         *(f"{mine}/{tab}" for tab in ("saved", "history", "history/1", "profiles", "delivery", "erase")),
         *(f"{mine}/profiles/{profile.id}/{page}" for page in ("weights", "backtest", "export.txt")),
-        f"{mine}/export.json",
+        f"{mine}/export.json", f"{mine}/pick",
     ]  # fmt: skip
     own = [
         "/", f"/?statement={EVIL}",
         "/papers", "/trends", "/papers?q=cache", f"/papers?q={quote(EVIL)}&topic={quote(EVIL)}",
         "/papers/category/cs.DC", f"/papers/day/{NOW.date()}", *browsed(EVIL_PAPER),
-        "/subscribed", "/erased", "/preferences", "/preferences/sent", "/outbox",
+        "/subscribed", "/erased", "/pick", "/preferences", "/preferences/sent", "/outbox",
         f"/outbox/{letter}", f"/outbox/{letter}/html", f"/outbox/{letter}/raw", "/healthz", "/readyz",
         "/operator", "/operator/mails/1/retry", "/metrics", "/robots.txt", "/favicon.ico",
         *(f"/static/{name}" for name in STATIC),

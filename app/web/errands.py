@@ -17,6 +17,7 @@ from db import subscriber_store
 from db.records import Stored
 from db.session import Session
 from jobs.service import Service
+from profiles.answers import Answers
 from profiles.feedback import Opinion
 from profiles.profile import Profile, Subscriber
 from profiles.request import Request, RequestError
@@ -90,6 +91,13 @@ def papers_by(service: Service, name: str) -> Sequence[Paper]:
     from jobs import importing
 
     return importing.papers_by(service, name)
+
+
+def ask_ten(service: Service, answers: Answers) -> list[Paper]:
+    """The papers to ask somebody about who gave these answers so far."""
+    from jobs import picking
+
+    return picking.ask(service, answers)
 
 
 def latest(service: Service, profile: Profile, now: datetime, *, at_most: int, start: int = 0) -> list[Entry]:

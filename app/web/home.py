@@ -33,7 +33,7 @@ def home(web: AWeb, later: BackgroundTasks, statement: str = "") -> HTMLResponse
     """The subscribe page; an address may bring a statement along."""
     # Whoever opens the form will type in it soon.
     later.add_task(errands.warm, web.service, DAYS)
-    return _home(web, Draft(Typed(statement=statement[:5_000])), seek=bool(statement.strip()))
+    return show_home(web, Draft(Typed(statement=statement[:5_000])), seek=bool(statement.strip()))
 
 
 @router.post("/preview")
@@ -41,7 +41,7 @@ def show_preview(web: AWeb, fields: AForm) -> HTMLResponse:
     """What this form would have brought: a fragment for the script, else the page with the form as it was."""
     draft = drafted(web.service, fields)
     if "fragment" not in fields:
-        return _home(web, replace(draft, typed=draft.typed.sorted()), seek=True)
+        return show_home(web, replace(draft, typed=draft.typed.sorted()), seek=True)
     return fragment(web, draft, f"{web.pages.prefix}/preview#interests")
 
 
@@ -49,7 +49,7 @@ def show_preview(web: AWeb, fields: AForm) -> HTMLResponse:
 def bring(web: AWeb, fields: AForm) -> HTMLResponse:
     """The form with a library read into it, or with papers by an author to tick; nothing is stored."""
     draft = drafted(web.service, fields)
-    return _home(web, draft, seek=True, status=422 if draft.error else 200)
+    return show_home(web, draft, seek=True, status=422 if draft.error else 200)
 
 
 @router.post("/subscribe", response_model=None)
@@ -63,7 +63,7 @@ def start(web: AWeb, fields: AForm, later: BackgroundTasks) -> HTMLResponse | Re
             raise draft.error
         wanted = typed.request()
     except RequestError as exc:
-        return _home(web, replace(draft, error=exc), seek=typed.says_something, status=422)
+        return show_home(web, replace(draft, error=exc), seek=typed.says_something, status=422)
     if not wanted.email:
         profile = errands.open_feed(web.service, wanted, now)
         return RedirectResponse(_own_page(web, profile, now) + "?done=subscribed", 303)
@@ -90,7 +90,8 @@ def subscribed(web: AWeb) -> HTMLResponse:
     return web.page("check_mail.html", kind="confirmation")
 
 
-def _home(web: Web, draft: Draft, *, seek: bool, status: int = 200) -> HTMLResponse:
+def show_home(web: Web, draft: Draft, *, seek: bool, status: int = 200) -> HTMLResponse:
+    """The subscribe page with the form as it stands; ``seek`` computes its preview."""
     return web.page(
         "home.html", status, **form_values(web.service, draft, seek=seek), examples=EXAMPLES,
         here=_on_this_machine(web),

@@ -33,6 +33,7 @@ from app.web import (
     operator,
     outbox,
     paper_page,
+    picking,
     rating,
     search,
     trends,
@@ -52,7 +53,7 @@ from jobs.service import Service
 ROUTERS = (
     bounced.router,
     home.router, confirming.router, leaving.router, mine.router, mine_changes.router, mine_tabs.router,
-    tuning.router, rating.router,
+    picking.router, tuning.router, rating.router,
     search.router, browse.router, paper_page.router, outbox.router, health.router, files.router,
     operator.router, metrics.router, trends.router,
 )  # fmt: skip

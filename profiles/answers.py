@@ -1,0 +1,15 @@
+"""What somebody answered who was shown papers to say yes or no to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What was said so far: a statement, and the ids of the papers liked, refused and passed over."""
+
+    statement: str = ""
+    liked: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    passed: tuple[str, ...] = ()
