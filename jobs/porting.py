@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from pathlib import PurePath
 
 from db import subscriber_store
-from jobs import learning, subscribe
+from jobs import importing, learning, subscribe
+from jobs.libraries import looks_like_one
 from jobs.service import Service
 from profiles.portable import Portable, parse
 from profiles.profile import Profile
 from profiles.request import Request, RequestError, request
+from profiles.understood import spoken
+from recommender.interest import Interests
 from recommender.strongest import stated_terms, strongest_terms
 
 
@@ -34,12 +38,13 @@ def portable(service: Service, profile: Profile, now: datetime, *, learned: int 
 
 
 def create(service: Service, content: str, where: str, email: str, now: datetime) -> Profile:
-    """A new profile from a text file; without an address it is read as a feed only.
+    """A new profile from a text file, or from a reference library, whose papers become its examples; without
+    an address it is read as a feed only.
 
     Raises `PortableError` for a bad file, and `RequestError` where the address is none, the file states no
     interest, or the address has a profile of that name.
     """
-    read = parse(content, where)
+    read = _read(service, content, where)
     asked = request(email=email, name=read.name, statement="checked below", per_day=read.per_day)
     if not read.interests:
         raise RequestError("statement", f"{where} states no interest: no statement, term, author or paper.")
@@ -48,15 +53,31 @@ def create(service: Service, content: str, where: str, email: str, now: datetime
 
 
 def overwrite(service: Service, content: str, where: str, profile: Profile, now: datetime) -> Profile:
-    """The profile with name, interests and dial of a text file; ratings, feed and delivery stay.
+    """The profile with name, interests and dial of a text file; ratings, feed and delivery stay. A reference
+    library adds its papers to those that the profile names.
 
     Raises `PortableError` for a bad file, and `RequestError` where a sister profile has that name.
     """
-    read = parse(content, where)
-    changed = replace(profile, name=read.name, interests=read.interests, per_day=read.per_day)
+    if looks_like_one(content):
+        brought = importing.library(service, content.encode(), where)
+        seeds = tuple(dict.fromkeys((*profile.interests.seeds, *brought.seeds)))
+        changed = replace(profile, interests=replace(profile.interests, seeds=seeds))
+    else:
+        read = parse(content, where)
+        changed = replace(profile, name=read.name, interests=read.interests, per_day=read.per_day)
     with service.database.writing() as session:
         sisters = subscriber_store.profiles_of(session, profile.subscriber_id)
-        if any(p.name == read.name and p.id != profile.id for p in sisters):
-            raise RequestError("name", f"{where}: this reader has another profile named {read.name!r}.")
+        if any(p.name == changed.name and p.id != profile.id for p in sisters):
+            raise RequestError("name", f"{where}: this reader has another profile named {changed.name!r}.")
         subscriber_store.change_profile(session, changed, now)
     return changed
+
+
+def _read(service: Service, content: str, where: str) -> Portable:
+    """What a file asks for: that of a profile, or a library's papers and the titles of those not on hand."""
+    if not looks_like_one(content):
+        return parse(content, where)
+    found = importing.library(service, content.encode(), where)
+    return Portable(
+        PurePath(where).stem[:120] or "My library", Interests(spoken(found.titles), seeds=found.seeds), 5
+    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from profiles.request import LONGEST_STATEMENT
 from recommender.paper import paper_key
 
 _LEFT = "([{<\"'“„«"
@@ -98,3 +100,13 @@ def _reference(word: str, found: dict[str, list[str]]) -> bool:
         return False
     found["likes"].append(key.removeprefix("arxiv:").removeprefix("doi:"))
     return True
+
+
+def spoken(titles: Iterable[str], said: str = "") -> str:
+    """A statement that says these titles after what was ``said``, as many as a statement may hold."""
+    for title in titles:
+        longer = f"{said}\n{title.rstrip('.')}.".strip()
+        if len(longer) > LONGEST_STATEMENT:
+            break
+        said = longer
+    return said

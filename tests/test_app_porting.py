@@ -102,6 +102,23 @@ def test_bad_lines_are_all_reported_and_nothing_is_changed(
         assert subscriber_store.profile_named(session, "Serving") == reader
 
 
+def test_a_reference_library_becomes_a_profile_or_adds_to_one(
+    service: Service, reader: Profile, tmp_path: Path
+) -> None:
+    file = tmp_path / "thesis.bib"
+    entries = f"@misc{{a, eprint={{{LIKED[0]}}}}}\n@misc{{b, title={{A paper nobody here has seen}}}}"
+    file.write_text(entries, encoding="utf-8")
+    assert run("import", str(file)).stdout.startswith("imported 'thesis' as profile")
+    run("import", str(file), "--profile", "Serving")
+    with service.database.reading() as session:
+        made = subscriber_store.profile_named(session, "thesis")
+        changed = subscriber_store.profile_named(session, "Serving")
+    assert made.interests.seeds == (f"arxiv:{LIKED[0]}",)
+    assert made.interests.statement == "A paper nobody here has seen."
+    assert changed.interests == replace(reader.interests, seeds=(f"arxiv:{LIKED[0]}",))
+    assert "no entry with a title or an id" in complaint(run("import", "-", typed=b"@misc{a, x={}}"))
+
+
 @pytest.mark.parametrize(
     ("content", "arguments", "wrong"),
     [

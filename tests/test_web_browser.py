@@ -13,6 +13,7 @@ from typing import Any
 import feedparser
 import pytest
 import uvicorn
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from app.settings import Settings
@@ -230,7 +231,8 @@ def test_every_page_is_legible_labelled_and_fits(
     pages = [
         "/", f"/?statement={STATEMENT}", "/subscribed", "/preferences", "/outbox", mine, f"{mine}/new",
         f"{mine}/profiles/{profile.id}", f"{mine}/saved", f"{mine}/history", f"{mine}/profiles",
-        f"{mine}/delivery", f"{mine}/profiles/{profile.id}/weights", f"{mine}/erase", "/pick", links.rate(profile.id, paper, "like"), links.paper(paper),
+        f"{mine}/delivery", f"{mine}/profiles/{profile.id}/weights", f"{mine}/erase", "/pick",
+        links.rate(profile.id, paper, "like"), links.paper(paper),
         links.confirm(profile.subscriber_id, "ada@example.org", NOW), links.unsubscribe(1, profile.id),
     ]  # fmt: skip
     for address in pages:
@@ -241,4 +243,91 @@ def test_every_page_is_legible_labelled_and_fits(
         found = page.evaluate(faults)
         assert not found, f"{address}: {found}"
     assert watch.faults == []
+    page.context.close()
+
+
+# The rules of WCAG 2.0 to 2.2 at levels A and AA.
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page_of_a_reader(chromium: Browser, site: Site, colours: Any) -> None:
+    page, _ = open_page(chromium, site, color_scheme=colours, reduced_motion="reduce", bypass_csp=True)
+    mine = site.my_page()
+    with site.service.database.reading() as session:
+        (profile,) = subscriber_store.profiles(session)
+    paper = "arxiv:2510.19779"
+    with site.service.database.writing() as session:
+        subscribe.rate(session, profile.id, paper, "save", NOW, "page")
+    links = site.service.links
+    own = f"{mine}/profiles/{profile.id}"
+    pages = [
+        f"{site.url}/", f"{site.url}/?statement={STATEMENT}, 2510.19779", f"{site.url}/pick",
+        f"{site.url}/papers", links.paper(paper), links.rate(profile.id, paper, "like"), mine,
+        f"{mine}/saved", f"{mine}/history", f"{mine}/profiles", f"{mine}/delivery", f"{mine}/erase",
+        f"{mine}/new", own, f"{own}/weights", f"{own}/backtest",
+    ]  # fmt: skip
+    for address in pages:
+        page.goto(address)
+        for fold in page.locator("details").all():
+            fold.evaluate("fold => { fold.open = true; }")
+        found = Axe().run(page, options=RULES)
+        assert not found.response["violations"], f"{address}: {found.generate_report()}"
+    page.context.close()
+
+
+def test_chips_are_pressed_without_leaving_the_page(chromium: Browser, site: Site) -> None:
+    page, watch = open_page(chromium, site)
+    page.goto(site.url)
+    page.get_by_label("What do you work on?").fill(f"{STATEMENT}, cs.DC")
+    page.get_by_role("button", name="More of KV cache").click()
+    expect(page.get_by_role("button", name="Take out KV cache")).to_be_visible()
+    expect(page.get_by_role("button", name="More of KV cache")).to_be_focused()
+    page.get_by_role("button", name="Take out cs.DC").click()
+    expect(page.get_by_role("button", name="Take out cs.DC")).to_have_count(0)
+    expect(page.locator("#terms")).to_have_value("KV cache")
+    expect(page.get_by_role("slider")).to_have_count(1)
+    assert page.url == f"{site.url}/" and watch.faults == []
+    page.context.close()
+
+
+def test_weights_show_what_would_change_as_they_move(chromium: Browser, site: Site) -> None:
+    page, watch = open_page(chromium, site)
+    mine = site.my_page()
+    page.goto(f"{mine}/profiles/1/weights")
+    page.get_by_label("speculative decoding", exact=True).fill("-3")
+    expect(page.locator("#what-if")).to_contain_text("Nothing is saved yet")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status")).to_contain_text("Saved.")
+    assert watch.faults == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_the_life_of_a_subscriber_to_its_end(chromium: Browser, site: Site, scripts: bool) -> None:
+    page, watch = open_page(chromium, site, java_script_enabled=scripts)
+    page.goto(site.my_page())
+    page.get_by_role("link", name="Edit the profile").click()
+    page.get_by_label("About how many a day", exact=True).last.fill("3")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("Saved.")
+    page.get_by_role("button", name="save").first.click()
+    page.get_by_role("link", name="Saved", exact=True).click()
+    expect(page.locator("article.paper")).to_have_count(1)
+
+    page.get_by_role("link", name="Delivery").click()
+    feed = page.get_by_label("Atom", exact=True).input_value()
+    assert not feedparser.parse(page.request.get(feed).body()).bozo
+    page.get_by_label("No mail until").fill("2025-12-24")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("No mail until Wed 24 Dec")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download everything (JSON)").click()
+    assert '"ada@example.org"' in download.value.path().read_text(encoding="utf-8")
+
+    page.get_by_role("link", name="Erase me").click()
+    page.get_by_label("Yes, erase everything").check()
+    page.get_by_role("button", name="Erase me").click()
+    expect(page.get_by_role("heading", name="Everything is erased")).to_be_visible()
+    assert page.request.get(feed).status == 404 and watch.faults == []
     page.context.close()

@@ -11,6 +11,7 @@ from app import build
 from app.failures import CommandError
 from db import subscriber_store
 from jobs import porting
+from jobs.sources.parsed import SourceError
 from profiles.portable import PortableError, export
 from profiles.profile import Profile
 from profiles.request import RequestError
@@ -48,6 +49,8 @@ def read(file: str, email: str, name: str) -> Profile:
         with service.database.reading() as session:
             profile = subscriber_store.profile_named(session, name)
         return porting.overwrite(service, content, where, profile, now)
+    except SourceError as exc:
+        raise CommandError(str(exc)) from exc
     except PortableError as exc:
         *first, last = exc.faults
         for fault in first:

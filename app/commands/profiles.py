@@ -118,11 +118,16 @@ def export_(
 
 @app.command("import")
 def import_(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="What export wrote; - is standard input.")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="What export wrote, or BibTeX, RIS, CSL-JSON, Zotero RDF; - is stdin."
+        ),
+    ],
     email: Annotated[str, typer.Option(help="Where the digests go; leave out for feed only.")] = "",
     profile: Annotated[str, typer.Option(help="Change this profile instead of making a new one.")] = "",
 ) -> None:
-    """Read a profile from a text file. The operator vouches for the address: it needs no confirmation."""
+    """Read a profile from a text file or a reference library. The operator vouches for the address."""
     from app.commands import porting
 
     found = porting.read(file, email, profile)

@@ -11,8 +11,8 @@ from starlette.datastructures import FormData
 from profiles.edits import Wanted, edited
 from profiles.portable import Portable
 from profiles.profile import Profile
-from profiles.request import LONGEST_STATEMENT, MOST_PER_DAY, Request, RequestError, interests_of, request
-from profiles.understood import understood
+from profiles.request import MOST_PER_DAY, Request, RequestError, interests_of, request
+from profiles.understood import spoken, understood
 from recommender.interest import Interests
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
@@ -97,13 +97,11 @@ class Typed:
     def with_library(self, seeds: Iterable[str], titles: Iterable[str]) -> Typed:
         """The form with these papers liked, and the titles of others said as far as a statement may go."""
         likes = [*self._lists()["likes"], *map(_plain_key, seeds)]
-        said = self.statement.strip()
-        for title in titles:
-            longer = f"{said}\n{title.rstrip('.')}.".strip()
-            if len(longer) > LONGEST_STATEMENT:
-                break
-            said = longer
-        return replace(self, statement=said, likes="\n".join(dict.fromkeys(like for like in likes if like)))
+        return replace(
+            self,
+            statement=spoken(titles, self.statement.strip()),
+            likes="\n".join(dict.fromkeys(like for like in likes if like)),
+        )
 
     def with_profile(self, held: Portable) -> Typed:
         """The form of a profile that came as a text file; how it reaches the reader stays."""
