@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
+
+import structlog
 
 from db import source_store
 from db.records import Receipt, Source
@@ -22,7 +23,7 @@ from jobs.sources.fetch import FetchError
 from jobs.sources.parsed import SourceError
 from jobs.storing import store
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 # One line a kind of source.
 CHECKS: Final[dict[str, Callable[[Service, Source, datetime], Checked]]] = {
@@ -129,7 +130,7 @@ def check_source(service: Service, source: Source, now: datetime, run: str) -> l
         return _failed(service, source, now, run, error)
     except Exception as error:
         # One source's surprise must not keep the others from being checked; it is logged in full.
-        log.exception("the check of %s failed in an unexpected way (run %s)", source.name, run)
+        log.exception("a check failed in an unexpected way", source=source.name, run=run)
         return _failed(service, source, now, run, error)
     with service.database.writing() as session:
         source_store.settle(

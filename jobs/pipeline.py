@@ -11,6 +11,7 @@ from jobs.deliver import Delivered
 from jobs.match import Matched
 from jobs.queue import HERE, Hands
 from jobs.service import Service
+from jobs.stages import stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,20 @@ def run_once(service: Service, now: datetime, run: str, hands: Hands = HERE) -> 
     interrupted anywhere is finished by the next one and nothing is done twice. ``hands`` match and deliver:
     this process, or workers.
     """
-    checked = ingest.check_due(service, now, run)  # sources.<format>.parse -> paper_store.merge
-    learning.refit(service, now)  # a new edition, once a night
-    match.gather(service, now, checked)  # what is news becomes a batch
-    matched = hands.match(service, now, run)  # vectors.transform -> ranking.score -> select.choose
-    bounces.read(service, now)  # addresses that are gone get no more
-    queued, sent = hands.deliver(service, now, run)  # alert_store.queue, mail.render -> smtp.send
-    library.keep(service, now)  # search, topics, trends; last, since no alert waits for them
-    thinning.thin(service, now, run)  # what is no longer needed, once a night
+    # sources.<format>.parse -> paper_store.merge
+    checked = stage(service, "ingest", lambda: ingest.check_due(service, now, run))
+    # A new edition, once a night.
+    stage(service, "edition", lambda: learning.refit(service, now))
+    # What is news becomes a batch.
+    stage(service, "gather", lambda: match.gather(service, now, checked))
+    # vectors.transform -> ranking.score -> select.choose
+    matched = stage(service, "match", lambda: hands.match(service, now, run))
+    # Addresses that are gone get no more.
+    stage(service, "bounces", lambda: bounces.read(service, now))
+    # alert_store.queue, mail.render -> smtp.send
+    queued, sent = stage(service, "deliver", lambda: hands.deliver(service, now, run))
+    # Search, topics, trends; last, since no alert waits for them.
+    stage(service, "library", lambda: library.keep(service, now))
+    # What is no longer needed, once a night.
+    stage(service, "thinning", lambda: thinning.thin(service, now, run))
     return Run(run, now, tuple(checked), matched, queued, sent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -92,6 +93,7 @@ class Service:
     arxiv: ArxivAddresses = ArxivAddresses()
     jitter: Callable[[], float] = lambda: 0.0
     bounces: Path | None = None
+    stopwatch: Callable[[], float] = time.perf_counter
     journal: Path | None = None
     keep: Keep = Keep()
     sign: Callable[[bytes], bytes] = bytes

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from db import mark_store, paper_store, source_store
 from db.records import Receipt, Source
@@ -138,15 +139,15 @@ def test_a_failure_backs_off_obeys_the_server_and_stops_no_other(service: Servic
     assert (known(service, failing).failures, known(service, failing).last_error) == (0, "")
 
 
-def test_a_surprise_in_one_check_is_recorded_and_stops_no_other(
-    service: Service, web: Web, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_surprise_in_one_check_is_recorded_and_stops_no_other(service: Service, web: Web) -> None:
     add(service, "https://example.org/missing")
     web.answers["https://example.org/good"] = rss(1)
     add(service, "https://example.org/good")
-    found = {r.outcome for r in ingest.check_due(service, NOW, "one")}
+    with capture_logs() as lines:
+        found = {r.outcome for r in ingest.check_due(service, NOW, "one")}
     assert found == {"error", "papers"}
-    assert "unexpected" in caplog.text
+    assert [line["source"] for line in lines] == ["https://example.org/missing"]
+    assert "unexpected" in lines[0]["event"]
 
 
 def test_an_api_is_followed_page_by_page_while_it_brings_something_new(service: Service, web: Web) -> None:

@@ -10,6 +10,7 @@ import time
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import structlog
 import typer
 
 from app import build, logs
@@ -25,8 +26,13 @@ def once(*, as_json: bool) -> None:
     from jobs import receipts
     from jobs.pipeline import run_once
 
-    service = build.service()
-    run = run_once(service, build.now(), build.run_id())
+    settings = load()
+    # The receipts say what a run did; the stages are for those who ask for more.
+    logs.configure("debug" if settings.log_level == "debug" else "warning")
+    service = build.service(settings)
+    name = build.run_id()
+    with structlog.contextvars.bound_contextvars(run=name):
+        run = run_once(service, build.now(), name)
     if as_json:
         typer.echo(json.dumps(_as_object(run), ensure_ascii=False, indent=2))
         return

@@ -1,0 +1,51 @@
+"""The stages of a run in the log: one line each, with what it counted and how long it took."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
+
+import structlog
+
+from db.records import Receipt
+from jobs.service import Service
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+
+def stage(service: Service, name: str, act: Callable[[], T]) -> T:
+    """Do one stage of a run and log it: loudly if it had anything to do, else for those who debug.
+
+    The run's id is in the line, as in every line in between, where whoever runs it bound it to structlog's
+    context. What fails is logged with its time, and passed on.
+    """
+    began = service.stopwatch()
+    try:
+        done = act()
+    except BaseException as exc:
+        seconds = round(service.stopwatch() - began, 3)
+        log.error("stage failed", stage=name, seconds=seconds, error=f"{type(exc).__name__}: {exc}")
+        raise
+    counted = counts(done)
+    tell = log.info if any(counted.values()) else log.debug
+    tell("stage", stage=name, seconds=round(service.stopwatch() - began, 3), **counted)
+    return done
+
+
+def counts(done: Any) -> Mapping[str, int]:
+    """What a stage's result counts: the numbers in it, added up where it has several parts."""
+    if isinstance(done, Receipt):
+        return {"sources": 1, "received": done.received, "new": done.new, "failed": int(bool(done.error))}
+    if isinstance(done, Sequence) and not isinstance(done, str | bytes):
+        total: Counter[str] = Counter()
+        for each in done:
+            total.update(counts(each))
+        return {name: number for name, number in total.items() if number}
+    if is_dataclass(done):
+        named = {field.name: getattr(done, field.name) for field in fields(done)}
+        return {name: value for name, value in named.items() if type(value) is int and value}
+    return {"done": done} if type(done) is int and done else {}
