@@ -33,7 +33,7 @@ _VOCABULARY = (
 _WORDS = _VOCABULARY.split()
 _STRENGTHS: tuple[Strength, ...] = ("strong", "good", "near", "weak")
 AT = datetime(2025, 10, 28, 7, tzinfo=UTC)
-_SINK_SECONDS = 600.0
+_SINK_SECONDS = 7200.0
 
 
 class _Sink(asyncio.Protocol):
@@ -77,7 +77,7 @@ class _Sink(asyncio.Protocol):
 
 
 def _run_sink(pipe: Connection, delay: float) -> None:
-    """Serve until the pipe's other end closes, ten minutes at the most."""
+    """Serve until the pipe's other end closes, two hours at the most."""
 
     async def serve() -> None:
         _Sink.delay = delay

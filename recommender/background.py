@@ -9,7 +9,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils.extmath import randomized_svd
 
 from recommender.fitting import Fitting
 from recommender.frequencies import split_keys
@@ -61,6 +60,9 @@ class Background:
         terms = terms[held[terms] > 0]
         common = sparse.csr_matrix(seen[:, terms])
         k = min(DIRECTIONS, len(terms) - 1, seen.shape[0] - 1)
+        # Here, since it brings 60 MB along that a process which sends mail never needs.
+        from sklearn.utils.extmath import randomized_svd  # noqa: PLC0415
+
         _, sizes, directions = randomized_svd(common, k, n_iter=2, random_state=seed)
         mean = np.asarray(seen.mean(axis=0), np.float32).ravel()
         others = whole[np.sort(rng.permutation(seen.shape[0])[:OTHERS])]

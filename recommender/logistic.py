@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.optimize import minimize
 from scipy.special import expit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -23,6 +22,9 @@ def logistic(X: Matrix, mass: Floats, others: Other, known: Floats, freedom: flo
     n + m each, as with scikit-learn's ``class_weight="balanced"``; the bias and the scale s are free. So d
     corrects the ``known`` weights where they are wrong, and stays 0 where freedom is.
     """
+    # Here, since it brings 20 MB along that a process which sends mail never needs.
+    from scipy.optimize import minimize  # noqa: PLC0415
+
     n, m = X.shape[0], others.shape[0]
     sign = np.r_[np.where(mass > 0, 1.0, -1.0), np.full(m, -1.0)]
     worth = np.r_[np.abs(mass), np.ones(m)]

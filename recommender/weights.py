@@ -12,7 +12,6 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.metrics.pairwise import linear_kernel
 
 from recommender.features import Feature, Kind
 from recommender.vectors import Edition, Matrix
@@ -137,6 +136,9 @@ class Weights:
 
 def score_all(X: Matrix, profiles: Sequence[Weights]) -> NDArray[np.float32]:
     """The n × profiles scores of ``X``, all weights being on the extension of ``X``: one sparse product."""
+    # Here, since it brings 60 MB along that a process which sends mail never needs.
+    from sklearn.metrics.pairwise import linear_kernel  # noqa: PLC0415
+
     found = np.empty((X.shape[0], len(profiles)), np.float32)
     for start in range(0, len(profiles), _PROFILES_AT_ONCE):
         shard = profiles[start : start + _PROFILES_AT_ONCE]
