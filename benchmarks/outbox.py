@@ -75,7 +75,9 @@ def measure(digests: int, connections: int, delay: float = 0.0, at_most: int = 0
     value = sent / seconds
     return {
         "name": "outbox",
-        "params": {"digests": digests, "sent": sent, "connections": connections, "delay": delay, "content": size},
+        "params": {
+            "digests": digests, "sent": sent, "connections": connections, "delay": delay, "content": size,
+        },
         "value": round(value, 1),
         "unit": "digests/s",
         "reference": round(reference, 1),
