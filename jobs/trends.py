@@ -28,7 +28,7 @@ WEEKS = (LATELY + BEFORE) // 7
 # Under so many papers on either side nothing is said: a single digest would make its subject rise.
 ENOUGH = (200, 500)
 _AT_LEAST = {"topics": 5, "categories": 10, "terms": 8}
-_SHOWN = {"topics": 12, "categories": 10, "terms": 25}
+_SHOWN = {"topics": 12, "categories": 10, "phrases": 15, "words": 12}
 _MOST_TITLES = 200_000
 _CHUNK = 5_000
 # Pairs of words that stand together no more often than chance would have it are no terms.
@@ -90,8 +90,7 @@ def _report(session: Session, edition: Edition, window: Window) -> dict[str, Any
         named = {label.name: counts for label, counts in found.items()}
         report[part] = _of_labels(part, named, window, latest, earlier)
     titles = trend_store.titles(session, window.first, window.last, at_most=_MOST_TITLES)
-    report["terms"] = _of_terms(titles, edition, window, latest, earlier)
-    return report
+    return report | _of_terms(titles, edition, window, latest, earlier)
 
 
 def _of_labels(
@@ -107,34 +106,31 @@ def _of_labels(
 
 def _of_terms(
     titles: Sequence[tuple[date, str]], edition: Edition, window: Window, latest: int, earlier: int
-) -> list[dict[str, Any]]:
-    """The words and pairs of titles that rise; a word that rises only as part of a pair is left out."""
+) -> dict[str, list[dict[str, Any]]]:
+    """The phrases and words of titles that rise; no word that stands in a phrase shown."""
     if not titles:
-        return []
+        return {"phrases": [], "words": []}
     X = _held(edition, [title for _, title in titles])
     weeks = np.array([window.week(day) for day, _ in titles])
-    recent = np.array([day >= window.split for day, _ in titles])
-    lately, whole = _sums(X[recent]), _sums(X)
+    lately, whole = _sums(X[np.array([day >= window.split for day, _ in titles])]), _sums(X)
     columns = np.flatnonzero(lately >= _AT_LEAST["terms"]).tolist()
-    counts = [
-        (str(c), int(lately[c]), int(whole[c] - lately[c]))
-        for c in columns if edition.togetherness(c) >= _TOGETHER
-    ]  # fmt: skip
-    rises = trends.rising(counts, latest, earlier, at_least=1, at_most=4 * _SHOWN["terms"])
-    named = {edition.written(int(rise.name)): rise for rise in rises}
-    chosen = trends.without_parts(
-        [Rise(name, r.lately, r.before, r.ratio, r.z) for name, r in named.items()], _SHOWN["terms"]
-    )
+    named = {edition.written(c): c for c in columns if edition.togetherness(c) >= _TOGETHER}
+    rises = trends.rising(
+        ((name, int(lately[c]), int(whole[c] - lately[c])) for name, c in named.items()),
+        latest, earlier, at_least=1, at_most=len(named),
+    )  # fmt: skip
+    pairs = [rise for rise in rises if " " in edition.feature(named[rise.name]).name]
+    phrases = trends.apart(pairs, _SHOWN["phrases"])
+    alone = [rise for rise in rises if rise not in pairs]
     by_column = sparse.csc_matrix(X)
-    return [
-        asdict(rise)
-        | {
-            "weeks": np.bincount(
-                weeks[by_column[:, int(named[rise.name].name)].indices], minlength=WEEKS
-            ).tolist()
-        }
-        for rise in chosen
-    ]
+
+    def shown(found: Sequence[Rise]) -> list[dict[str, Any]]:
+        rows = {rise.name: by_column[:, named[rise.name]].indices for rise in found}
+        return [
+            asdict(r) | {"weeks": np.bincount(weeks[rows[r.name]], minlength=WEEKS).tolist()} for r in found
+        ]
+
+    return {"phrases": shown(phrases), "words": shown(trends.apart(alone, _SHOWN["words"], phrases))}
 
 
 def _held(edition: Edition, titles: Sequence[str]) -> sparse.csr_matrix[np.float32]:

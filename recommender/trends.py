@@ -19,7 +19,7 @@ class Rise:
     """Something that ``lately`` of the latest papers and ``before`` of the earlier ones have.
 
     ``ratio`` is how many times larger the odds of meeting it became, after smoothing; ``z`` is the log of
-    that in standard errors.
+    that in standard errors, and ``least`` that of which one can be rather sure: two of them less.
     """
 
     name: str
@@ -28,11 +28,18 @@ class Rise:
     ratio: float
     z: float
 
+    @property
+    def least(self) -> float:
+        """The log of the ratio, less two standard errors."""
+        log = math.log(self.ratio)
+        return log - 2 * log / self.z
+
 
 def rising(
     counts: Iterable[tuple[str, int, int]], latest: int, earlier: int, *, at_least: int, at_most: int
 ) -> list[Rise]:
-    """What rises most surely among (name, papers lately, before) of ``latest`` and ``earlier`` papers.
+    """What rises most, as far as one can be sure (`Rise.least`), among (name, papers lately, before) of
+    ``latest`` and ``earlier`` papers.
 
     Log-odds with an informative Dirichlet prior (Monroe, Colaresi and Quinn 2008, "Fightin' Words", section
     3.5): each side is smoothed by pseudo-papers in which the name is as frequent as on both sides together.
@@ -51,15 +58,19 @@ def rising(
         z = (odds[0] - odds[1]) / math.sqrt(variance)
         if z >= SURE:
             found.append(Rise(name, lately, before, math.exp(odds[0] - odds[1]), z))
-    found.sort(key=lambda rise: (-rise.z, rise.name))
+    found.sort(key=lambda rise: (-rise.least, rise.name))
     return found[:at_most]
 
 
-def without_parts(rises: Sequence[Rise], at_most: int) -> list[Rise]:
-    """The first rises of terms, without words of a pair that rises more surely, nor pairs of such a word."""
+def apart(rises: Sequence[Rise], at_most: int, beside: Sequence[Rise] = ()) -> list[Rise]:
+    """The first of these terms that share no word with an earlier one, nor with one of ``beside``."""
     kept: list[Rise] = []
     for rise in rises:
-        words = set(rise.name.casefold().split())
-        if not any(words & set(other.name.casefold().split()) for other in kept):
+        if not any(_words(rise) & _words(other) for other in (*beside, *kept)):
             kept.append(rise)
     return kept[:at_most]
+
+
+def _words(rise: Rise) -> set[str]:
+    # A pair may be written with a hyphen, and either word as a plural.
+    return {word.rstrip("s") for word in rise.name.casefold().replace("-", " ").split()}

@@ -145,8 +145,8 @@ def test_trends_show_what_rose(service: Service, browser: TestClient) -> None:
         ("quant-ph", 84, 0)
     ]
     assert report["categories"][0]["weeks"] == [0] * 13 + [21] * 4
-    assert any("gravel" in one["name"].lower() for one in report["terms"])
-    assert not any("alp" in one["name"].lower() for one in report["terms"])
+    assert any("gravel" in one["name"].lower() for one in (*report["phrases"], *report["words"]))
+    assert not any("alp" in one["name"].lower() for one in (*report["phrases"], *report["words"]))
     page = browser.get("/trends").text
     assert 'href="/papers/category/quant-ph"' in page and "<polyline" in page and "252 papers" in page
     assert not trends.make(service, NOW + timedelta(hours=1))
