@@ -1,45 +1,106 @@
-"""All benchmarks at a size that takes a few minutes: a table, and ``var/benchmarks.json``."""
+"""All benchmarks as one suite: a table, ``benchmarks.json``, and how costs grow as pictures, in one folder.
+
+``python -m benchmarks`` takes some minutes. ``--full`` takes hours: papers up to 3 million, profiles up to a
+million, workers up to four. Sizes can be given one by one.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
+import platform
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import feed, ingest, learn, mail, match
+from benchmarks import feed, growth, ingest, learn, mail, match, plots, workers
 
-_SUITE = (
-    lambda: ingest.measure(20_000),
-    lambda: learn.measure(50),
-    lambda: learn.measure(1_000),
-    lambda: match.measure(2_000, 1_500),
-    lambda: mail.measure(1_000, 4),
-    lambda: feed.measure(9.0),
-)
+Figure = dict[str, Any]
+
+_QUICK = {"papers": "10000,30000", "profiles": "1000,3000,10000", "workers": "1,2"}
+_FULL = {
+    "papers": "10000,100000,1000000,3000000", "profiles": "1000,10000,100000,1000000", "workers": "1,2,4",
+}  # fmt: skip
+
+
+def _figures(workers_at: list[int], full: bool) -> list[Callable[[], Figure]]:
+    """Each figure beside its reference; the sizes of the quick run or of the full one."""
+    many = 10 if full else 1
+    return [
+        lambda: ingest.measure(20_000 * many),
+        lambda: learn.measure(50),
+        lambda: learn.measure(1_000),
+        lambda: match.measure(2_000 * many, 1_500),
+        lambda: workers.measure(10_000 * many, 1_500, workers_at),
+        lambda: mail.measure(1_000 * many, 4),
+        lambda: feed.measure(9.0),
+    ]
 
 
 def main() -> None:
     """Run the suite, print it, keep it."""
+    chosen = _options()
     console = Console()
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    found = [
+        _measured(console, measure) for measure in _figures(chosen.workers, chosen.full) if not chosen.growth
+    ]
+    if found:
+        console.print(_table(found))
+    with console.status("measuring growth"):
+        curves = {
+            "papers": growth.by_papers(chosen.papers),
+            "profiles": growth.by_profiles(chosen.profiles, 1_500),
+            "workers": growth.by_workers(chosen.workers, 10_000, 1_500),
+        }
+    for name, title, x, y in (
+        ("papers", "1,000 new papers stored and matched with 500 profiles", "papers on hand", "seconds"),
+        ("profiles", "a batch of 1,500 papers matched", "profiles", "seconds"),
+        ("workers", "profiles matched a second on one machine", "workers", "profiles/s"),
+    ):
+        plots.draw(chosen.out / f"growth-{name}.png", curves[name], title=title, x=x, y=y)
+        console.print(
+            f"{title}: " + ", ".join(f"{size:,} {x}: {value:,.2f} {y}" for size, value in curves[name])
+        )
+    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()[0]}
+    held = {"machine": machine, "figures": found, "growth": curves}
+    (chosen.out / "benchmarks.json").write_text(json.dumps(held, indent=2), encoding="utf-8")
+    console.print(f"written to {chosen.out}")
+
+
+def _measured(console: Console, measure: Callable[[], Figure]) -> Figure:
+    with console.status("measuring"):
+        return measure()
+
+
+def _table(found: list[Figure]) -> Table:
     table = Table("what", "value", "reference", "ratio", "peak MB", "the reference is")
-    found = []
-    for measure in _SUITE:
-        with console.status("measuring"):
-            figure = measure()
-        found.append(figure)
+    for figure in found:
         params = ", ".join(f"{k} {v}" for k, v in figure["params"].items())
         table.add_row(
             f"{figure['name']} ({params})", f"{figure['value']:,} {figure['unit']}",
             f"{figure['reference']:,}",
             str(figure["ratio"]), str(figure["peak_mb"]), str(figure["reference_what"]),
         )  # fmt: skip
-    console.print(table)
-    path = Path("var") / "benchmarks.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(found, indent=2), encoding="utf-8")
-    console.print(f"written to {path}")
+    return table
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--full", action="store_true", help="sizes that take hours")
+    parser.add_argument("--growth", action="store_true", help="only how costs grow")
+    parser.add_argument("--out", type=Path, default=Path("var/bench"), help="the folder to write to")
+    for name, quick in _QUICK.items():
+        parser.add_argument(f"--{name}", help=f"sizes, as {quick}")
+    chosen = parser.parse_args()
+    for name, quick in _QUICK.items():
+        given = getattr(chosen, name) or (_FULL[name] if chosen.full else quick)
+        setattr(chosen, name, [int(size) for size in given.split(",")])
+    return chosen
 
 
 if __name__ == "__main__":

