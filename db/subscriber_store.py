@@ -46,18 +46,26 @@ def by_email(session: Session, email: str) -> Subscriber | None:
     return _subscriber(row) if row and email else None
 
 
-def standing(session: Session, number: int) -> Standing | None:
-    """How this subscriber stands towards mail at this moment, in one narrow look."""
+def standings(session: Session, numbers: Iterable[int]) -> dict[int, Standing]:
+    """How these subscribers stand towards mail at this moment, by number; who is gone is not in it."""
     query = (
-        select(SubscriberRow.email, SubscriberRow.state, ProfileRow.id, ProfileRow.delivery)
+        select(SubscriberRow.id, SubscriberRow.email, SubscriberRow.state, ProfileRow.id, ProfileRow.delivery)
         .outerjoin(ProfileRow, ProfileRow.subscriber_id == SubscriberRow.id)
-        .where(SubscriberRow.id == number)
+        .where(SubscriberRow.id.in_(list(numbers)))
     )
-    rows = session.execute(query).all()
-    if not rows:
-        return None
-    mailed = frozenset(row.id for row in rows if row.id and row.delivery["frequency"] != "feed")
-    return Standing(rows[0].email, rows[0].state, mailed)
+    states: dict[int, tuple[str, str]] = {}
+    mailed: dict[int, set[int]] = {}
+    for number, email, state, profile, delivery in session.execute(query):
+        states[number] = email, state
+        mailed.setdefault(number, set())
+        if profile and delivery["frequency"] != "feed":
+            mailed[number].add(profile)
+    return {number: Standing(*state, frozenset(mailed[number])) for number, state in states.items()}
+
+
+def standing(session: Session, number: int) -> Standing | None:
+    """How this subscriber stands towards mail at this moment."""
+    return standings(session, [number]).get(number)
 
 
 def add_subscriber(session: Session, email: str, state: str, now: datetime, note: str) -> Subscriber:

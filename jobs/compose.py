@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -86,13 +86,16 @@ class Prepared:
 
 
 def letter(
-    service: Service, session: Session, queued: Queued, now: datetime, prepared: Prepared | None = None
-) -> Letter | Withheld:
+    service: Service, session: Session, queued: Queued, now: datetime, prepared: Prepared | None = None,
+    readers: Mapping[int, Standing] | None = None,
+) -> Letter | Withheld:  # fmt: skip
     """The mail that this row of the outbox stands for, or why it is withheld.
 
-    ``prepared`` holds what it shares with others; made for it alone where it is left out.
+    ``prepared`` holds what it shares with others, ``readers`` how its subscriber stands; both are made for it
+    alone where they are left out.
     """
-    reader = subscriber_store.standing(session, queued.subscriber_id)
+    known = subscriber_store.standings(session, [queued.subscriber_id]) if readers is None else readers
+    reader = known.get(queued.subscriber_id)
     if reader is None or not reader.email:
         return Withheld("the subscriber is gone")
     if reader.state == "suppressed":

@@ -58,11 +58,13 @@ class Explainer:
         """``X`` holds the vectors of all examples' papers, in their order, where the caller has them."""
         self.edition = edition
         self.weights = weights
-        self._dense = weights.rows.toarray().astype(np.float64)
+        # As it is: only what a paper holds is made float64, not all the columns for each reader.
+        self._dense = weights.rows.toarray()
         kept = [at for at, example in enumerate(examples) if example.opinion in {"like", "save", "seed"}]
         self._liked = [examples[at].paper for at in kept]
         vectors = edition.remembered(self._liked) if X is None else X[kept]
-        self._columns = sparse.csc_matrix(vectors[:, : edition.base_size])
+        if kept:
+            self._columns = sparse.csc_matrix(vectors[:, : edition.base_size])
         interests = interests or Interests()
         stated = {t for words, strength in interests.terms if strength > 0 for t in text.terms(words)}
         self._stated = stated.union(asked(interests.statement)[0])
@@ -72,7 +74,7 @@ class Explainer:
     def explain(self, x: Matrix, paper: Paper) -> Explanation:
         """Explain the score of ``paper``, whose vector is the one row of ``x``."""
         values = x.data.astype(np.float64)
-        rows = self._dense[:, x.indices] * values
+        rows = self._dense[:, x.indices].astype(np.float64) * values
         best = rows[int(rows.sum(axis=1).argmax())]
         weighing = np.flatnonzero(best)
         order = weighing[np.argsort(-np.abs(best[weighing]), kind="stable")]
