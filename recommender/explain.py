@@ -81,7 +81,9 @@ class Explainer:
         parts = [
             (self.edition.feature(int(x.indices[at])), int(x.indices[at]), float(best[at])) for at in order
         ]
-        vias = [self._via(feature, column, value) for feature, column, value in parts]
+        # A paper that the reader rated is not explained by itself.
+        itself = {at for at, liked in enumerate(self._liked) if liked.id == paper.id}
+        vias = [self._via(feature, column, value, itself) for feature, column, value in parts]
         contributions = tuple(
             Contribution(
                 feature.kind,
@@ -93,21 +95,25 @@ class Explainer:
         )
         score = float(best.sum())
         reason = "; ".join(
-            filter(None, (self._terms(parts), self._people(parts, paper), self._like(parts, vias)))
+            filter(None, (self._terms(parts), self._people(parts, vias, paper), self._like(parts, vias)))
         )
         return Explanation(score, contributions, reason or self._listed(parts))
 
-    def _via(self, feature: Feature, column: int, value: float) -> int | None:
-        """The liked paper that a feature came from: the one in which it weighs most."""
+    def _via(self, feature: Feature, column: int, value: float, itself: set[int]) -> int | None:
+        """The liked paper that a feature came from: the one in which it weighs most, ``itself`` left out."""
         if value <= 0 or not self._liked:
             return None
         if feature.kind == "term" and column < self._columns.shape[1] and feature.name not in self._stated:
             held = slice(self._columns.indptr[column], self._columns.indptr[column + 1])
-            if held.start < held.stop:
-                return int(self._columns.indices[held][self._columns.data[held].argmax()])
+            found = zip(self._columns.data[held].tolist(), self._columns.indices[held].tolist(), strict=True)
+            others = [(float(weight), int(at)) for weight, at in found if at not in itself]
+            if others:
+                return max(others, key=lambda other: (other[0], -other[1]))[1]
         if feature.kind == "author" and not self._follows(feature.name):
             for at, liked in enumerate(self._liked):
-                if any(names.same_author(names.author(a), feature.name) for a in liked.authors):
+                if at not in itself and any(
+                    names.same_author(names.author(a), feature.name) for a in liked.authors
+                ):
                     return at
         return None
 
@@ -142,13 +148,16 @@ class Explainer:
                 used.update(term.split())
         return ", ".join(self.edition.written(columns[term]) for term in chosen)
 
-    def _people(self, parts: list[tuple[Feature, int, float]], paper: Paper) -> str:
+    def _people(self, parts: list[tuple[Feature, int, float]], vias: list[int | None], paper: Paper) -> str:
         authors = [f for f, _, value in parts if f.kind == "author" and value > 0]
         followed = [f for f in authors if self._follows(f.name)]
         if followed:
             return f"by an author you follow: {', '.join(self._shown(f, 0, paper) for f in followed[:2])}"
-        if authors and self._followed == set():
-            return f"by {self._shown(authors[0], 0, paper)}, as a paper you liked" if self._liked else ""
+        met = [
+            f for (f, _, _), via in zip(parts, vias, strict=True) if f.kind == "author" and via is not None
+        ]
+        if met and self._followed == set():
+            return f"by {self._shown(met[0], 0, paper)}, as a paper you liked"
         return ""
 
     def _like(self, parts: list[tuple[Feature, int, float]], vias: list[int | None]) -> str:

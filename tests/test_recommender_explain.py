@@ -105,6 +105,17 @@ def test_what_a_liked_paper_brought_in_carries_its_title() -> None:
     assert f'like "{LIKED.title}"' in why.reason
 
 
+def test_a_liked_paper_is_not_explained_by_itself() -> None:
+    alone, _ = explained(Interests(), (Judged(NEW, "like"),))
+    beside, _ = explained(Interests(), (Judged(NEW, "like"), Judged(LIKED, "like")))
+
+    assert alone.score > 0
+    assert "like " not in alone.reason
+    assert "as a paper you liked" not in alone.reason
+    assert {part.via for part in alone.contributions} == {""}
+    assert {part.via for part in beside.contributions} == {"", LIKED.title}
+
+
 def test_disliked_papers_are_never_given_as_the_reason() -> None:
     why, _ = explained(Interests(statement="speculative decoding"), (Judged(LIKED, "dislike"),))
 
