@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,13 +13,16 @@ import feedparser
 import pytest
 import rispy
 from starlette.testclient import TestClient
+from typer.testing import CliRunner
 
+from app import build
+from app.cli import app as cli
 from app.settings import Settings
 from app.web.server import create_app
 from db import key_store, subscriber_store
 from jobs import indexing, subscribe
 from jobs.service import Service
-from jobs.sources import weekly
+from jobs.sources import opml, weekly
 from profiles.profile import Profile
 from profiles.request import request
 from tests.conftest import NOW
@@ -119,7 +123,7 @@ def test_a_profile_is_made_changed_and_deleted(api: TestClient) -> None:
     ("wrong", "field"),
     [
         ({}, "statement"),
-        ({"statement": "x", "categories": ["Not A Category"]}, "category"),
+        ({"statement": "x", "categories": ["Not A Category"]}, "categories.0"),
         ({"statement": "x", "likes": ["no paper"]}, "likes"),
         ({"statement": "x", "per_day": 0}, "per_day"),
         ({"statement": "x", "delivery": {"zone": "Mars/Olympus"}}, "zone"),
@@ -252,3 +256,61 @@ def test_a_key_is_marked_as_used_once_an_hour(api: TestClient, ingested: Service
     assert key.used_at == NOW
     assert not key_store.needs_mark(key, NOW + timedelta(minutes=59))
     assert key_store.needs_mark(key, NOW + timedelta(hours=1))
+
+
+def test_keys_are_made_and_revoked_on_my_page(
+    ingested: Service, profile: Profile, settings: Settings
+) -> None:
+    mine = ingested.links.preferences(profile.subscriber_id, NOW).removeprefix(BASE)
+    with TestClient(create_app(ingested, settings, lambda: NOW), base_url=BASE) as browser:
+        assert "a script" in browser.get(f"{mine}/keys").text
+        assert browser.post(f"{mine}/keys", data={"name": " "}).status_code == 422
+        shown = browser.post(f"{mine}/keys", data={"name": "my <notes>"})
+        (key,) = set(re.findall(r"pw_[\w-]{43}", shown.text))
+        assert "my &lt;notes&gt;" in shown.text
+        assert key not in browser.get(f"{mine}/keys").text, "it is shown once"
+        asked = {"authorization": f"Bearer {key}"}
+        keys = browser.get("/api/v1/keys", headers=asked).json()
+        (number,) = [one["id"] for one in keys if one["current"]]
+        assert browser.post(f"{mine}/keys/{number}/revoke", follow_redirects=False).status_code == 303
+        assert browser.get("/api/v1/keys", headers=asked).status_code == 401
+        assert browser.post(f"{mine}/keys/{number}/revoke").status_code == 404
+
+
+def test_feeds_and_saved_papers_leave_from_my_page(
+    api: TestClient, ingested: Service, profile: Profile
+) -> None:
+    mine = ingested.links.preferences(profile.subscriber_id, NOW).removeprefix(BASE)
+    listed = opml.feeds(api.get(f"{mine}/feeds.opml").content)
+    assert [title for title, _ in listed] == ["Inference", "Inference: saved"]
+    for _, address in listed:
+        assert not feedparser.parse(api.get(address.removeprefix(BASE)).content).bozo
+    key = got(api, f"/profiles/{profile.id}/digests")["digests"][0]["papers"][0]["paper"]["id"]
+    api.post(f"/api/v1/profiles/{profile.id}/feedback", json={"paper": key, "opinion": "save"})
+    digest = api.get(f"{mine}/saved/digest")
+    assert [paper.id for paper in weekly.parse(digest.content).papers] == [key]
+    assert api.get(f"{mine}/saved/pdf").status_code == 404
+
+
+def test_a_reader_takes_everything_along_and_is_forgotten(api: TestClient, ingested: Service) -> None:
+    assert got(api, "/me/export")["subscriber"]["email"] == "ada@example.org"
+    assert api.delete("/api/v1/me").status_code == 422
+    assert api.delete("/api/v1/me", params={"sure": "yes"}).status_code == 204
+    got(api, "/me", 401)
+    with ingested.database.reading() as session:
+        assert subscriber_store.by_email(session, "ada@example.org") is None
+
+
+def test_the_operator_makes_keys_on_the_command_line(
+    ingested: Service, profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "service", lambda: ingested)
+    run = CliRunner()
+    key = run.invoke(cli, ["profile", "key", "make", "Inference", "--name", "cron"]).output.strip()
+    with ingested.database.reading() as session:
+        found = key_store.owner(session, key)
+    assert found is not None and found[1].id == profile.subscriber_id
+    assert "cron" in run.invoke(cli, ["profile", "key", "list", "Inference"]).output
+    assert run.invoke(cli, ["profile", "key", "revoke", "Inference", str(found[0].id)]).exit_code == 0
+    with ingested.database.reading() as session:
+        assert key_store.owner(session, key) is None

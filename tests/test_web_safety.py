@@ -100,6 +100,7 @@ def addresses(service: Service, outbox: OutboxFolder, profile: Profile) -> list[
         *(f"{mine}/{tab}" for tab in ("saved", "history", "history/1", "profiles", "delivery", "erase")),
         *(f"{mine}/profiles/{profile.id}/{page}" for page in ("weights", "backtest", "export.txt")),
         f"{mine}/export.json", f"{mine}/pick",
+        f"{mine}/export.json", f"{mine}/feeds.opml", f"{mine}/saved/ris", f"{mine}/keys",
     ]  # fmt: skip
     own = [
         "/", f"/?statement={EVIL}",
@@ -107,6 +108,7 @@ def addresses(service: Service, outbox: OutboxFolder, profile: Profile) -> list[
         "/papers/category/cs.DC", f"/papers/day/{NOW.date()}", *browsed(EVIL_PAPER),
         "/subscribed", "/erased", "/pick", "/preferences", "/preferences/sent", "/outbox",
         f"/outbox/{letter}", f"/outbox/{letter}/html", f"/outbox/{letter}/raw", "/healthz", "/readyz",
+        "/api/docs", "/api/openapi.json",
         "/operator", "/operator/mails/1/retry", "/metrics", "/robots.txt", "/favicon.ico",
         *(f"/static/{name}" for name in STATIC),
     ]  # fmt: skip

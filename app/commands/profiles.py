@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.commands import keys
+
 if TYPE_CHECKING:
     from db.session import Session
     from profiles.profile import Profile
 
-app = typer.Typer(help="Interest profiles: create, show, list, delete, export, import.", no_args_is_help=True)
+app = typer.Typer(
+    help="Interest profiles: create, show, list, delete, export, import, key.", no_args_is_help=True
+)
+app.add_typer(keys.app, name="key")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Name = Annotated[str, typer.Argument(metavar="PROFILE", help="Number, name, or address/name.")]

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.settings import Settings, operator_key
 from app.version import VERSION
 from app.web import (
+    api_keys,
     bounced,
     browse,
     confirming,
@@ -36,6 +37,7 @@ from app.web import (
     picking,
     rating,
     search,
+    takeaway,
     trends,
     tuning,
 )
@@ -51,6 +53,7 @@ from jobs.alerts.links import LinkError
 from jobs.service import Service
 
 ROUTERS = (
+    api_keys.router, takeaway.router,
     bounced.router,
     home.router, confirming.router, leaving.router, mine.router, mine_changes.router, mine_tabs.router,
     picking.router, tuning.router, rating.router,

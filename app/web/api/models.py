@@ -24,6 +24,7 @@ def _without_controls(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_without_controls)]
 Short = Annotated[Text, Field(max_length=300)]
+Category = Annotated[str, Field(max_length=60, pattern=r"^[a-z][a-z-]*(\.([A-Za-z-]{2,}|\*))?$")]
 Many = Annotated[list[Short], Field(max_length=500)]
 
 
@@ -43,7 +44,7 @@ class Mutes(_Model):
 
     terms: Many = []
     authors: Many = []
-    categories: Many = []
+    categories: list[Category] = Field([], max_length=500)
 
 
 class Wanted(_Model):
@@ -52,7 +53,9 @@ class Wanted(_Model):
     statement: Text = Field("", max_length=5_000, description="What you work on, in a sentence")
     terms: list[Term] = Field([], max_length=500)
     authors: Many = []
-    categories: Many = Field([], description="Such as cs.DC, or math.* for a whole archive")
+    categories: list[Category] = Field(
+        [], max_length=500, description="Such as cs.DC, or math.* for a whole archive"
+    )
     likes: Many = Field([], description="Papers that you like: arXiv ids or links, or DOIs")
     mutes: Mutes = Mutes()
     per_day: int = Field(5, ge=1, le=MOST_PER_DAY, description="About so many papers a day")

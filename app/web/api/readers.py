@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 
+from app.web import errands
 from app.web.api.access import MOST_ID, ACaller
 from app.web.api.models import KeyOut, Me
 from app.web.api.problems import ProblemError, documented
-from db import key_store, subscriber_store
+from db import key_store, mine_store, subscriber_store
 
 router = APIRouter(tags=["you"])
 
@@ -21,6 +22,22 @@ def me(caller: ACaller) -> Me:
         found = subscriber_store.profiles_of(session, caller.person.id)
     person = caller.person
     return Me(email=person.email, state=person.state, since=person.created_at, profiles=[p.id for p in found])
+
+
+@router.get("/me/export", responses=documented(401, 429))
+def export(caller: ACaller) -> dict[str, Any]:
+    """All that is kept of you, as your page gives it."""
+    return errands.everything(caller.web.service, caller.person, caller.web.clock())
+
+
+@router.delete("/me", status_code=204, responses=documented(401, 422, 429))
+def erase(
+    caller: ACaller,
+    sure: Annotated[Literal["yes"], Query(description="yes: it cannot be undone")],  # noqa: ARG001
+) -> None:
+    """Forget you, with all profiles, ratings, digests and keys."""
+    with caller.web.service.database.writing() as session:
+        mine_store.erase(session, caller.person.id, caller.web.clock())
 
 
 @router.get("/keys", response_model=list[KeyOut], responses=documented(401, 429))
