@@ -150,11 +150,14 @@ def evaluate(
 
 
 @app.command()
-def doctor(json: Json = False) -> None:
+def doctor(
+    json: Json = False,
+    quick: Annotated[bool, typer.Option(help="Do not read the whole database for damage.")] = False,
+) -> None:
     """Find what is stale, failing or set up wrongly, and say what to do; status 1 if there is anything."""
     from app.commands.doctor import doctor as run
 
-    raise typer.Exit(run(as_json=json))
+    raise typer.Exit(run(as_json=json, quick=quick))
 
 
 @app.command()

@@ -202,6 +202,24 @@ def failed_turns(session: Session, since: datetime, *, at_most: int = 5) -> list
     return [(at, job, error) for at, job, error in session.execute(query)]
 
 
+def last_turn(session: Session) -> datetime | None:
+    """When a scheduler last began a run."""
+    return session.scalar(select(func.max(TurnRow.slot)).where(TurnRow.job == "run"))
+
+
+def ahead(session: Session, now: datetime) -> datetime | None:
+    """The latest moment that the records speak of as past, if that is still to come by this clock."""
+    latest = session.scalar(select(func.max(ReceiptRow.at)))
+    return latest if latest is not None and latest > now else None
+
+
+def server_clock(session: Session) -> datetime | None:
+    """The database server's own time; None for SQLite, whose clock is ours."""
+    if session.get_bind().dialect.name != "postgresql":
+        return None
+    return session.scalar(select(func.clock_timestamp()))
+
+
 def _counts(
     session: Session, column: InstrumentedAttribute[str], *where: ColumnElement[bool]
 ) -> dict[str, int]:

@@ -110,11 +110,15 @@ def of_relay(relay: Relay, now: datetime) -> list[Finding]:
     return [Finding("mail", why, cure)]
 
 
-def of_scheduler(post: Post | None, now: datetime) -> list[Finding]:
-    """A scheduler that was there and gives no sign of life."""
-    if post is None or post.until > now - _SILENT:
+def of_scheduler(post: Post | None, last_turn: datetime | None, now: datetime) -> list[Finding]:
+    """Schedulers that were there and give no sign of life: the active one's lease ran out, or it left and
+    nobody began a run for hours. On a machine where runs are begun by hand there never was one."""
+    if post is not None and post.until < now - _SILENT:
+        why = f"the last one, {post.holder}, gave no sign of life since {post.until:%Y-%m-%d %H:%M} UTC"
+    elif post is None and last_turn is not None and last_turn < now - _OVERDUE:
+        why = f"none runs; the last run began at {last_turn:%Y-%m-%d %H:%M} UTC"
+    else:
         return []
-    why = f"the last one, {post.holder}, gave no sign of life since {post.until:%Y-%m-%d %H:%M} UTC"
     return [Finding("scheduler", why, "start `paperwatch run` or `paperwatch schedule`")]
 
 

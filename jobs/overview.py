@@ -11,10 +11,10 @@ from datetime import date, datetime, timedelta
 from db import alert_store, relay_store, source_store, stats_store
 from db.records import Queued, Receipt, Source
 from db.relay_store import Relay
+from db.session import Database
 from db.stats_store import Arrival, BatchTimes, Checks, Post
 from jobs import diagnosis
 from jobs.diagnosis import Finding
-from jobs.service import Service
 from jobs.sources import announcements
 
 DAYS = 30
@@ -48,6 +48,7 @@ class Standing:
     oldest: Mapping[str, datetime | None]
     waits: tuple[timedelta, ...]
     post: Post | None
+    last_turn: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,10 @@ class Month:
     waits: tuple[tuple[timedelta, timedelta] | None, ...]
 
 
-def standing(service: Service, now: datetime) -> Standing:
+def standing(database: Database, now: datetime) -> Standing:
     """How everything stands, in a fixed number of queries whose cost does not grow with the papers."""
     day, month = now - _DAY, now - _DAY * DAYS
-    with service.database.reading() as session:
+    with database.reading() as session:
         batches = stats_store.batches(session, month)
         sent = stats_store.deliveries(session, day, about=_SAMPLE)
         began = announced_at(batches, stats_store.arrivals(session, month))
@@ -88,18 +89,18 @@ def standing(service: Service, now: datetime) -> Standing:
             bounces=stats_store.bounces(session), subscribers=stats_store.subscribers(session),
             profiles=stats_store.profiles(session), oldest=stats_store.oldest_due(session, now),
             waits=tuple(at - began[batch] for at, batch in sent if batch in began),
-            post=stats_store.post(session, "scheduler"),
+            post=stats_store.post(session, "scheduler"), last_turn=stats_store.last_turn(session),
         )  # fmt: skip
 
 
-def trouble(service: Service, stands: Standing) -> Trouble:
+def trouble(database: Database, stands: Standing) -> Trouble:
     """What is wrong, and what to do about it."""
-    with service.database.reading() as session:
+    with database.reading() as session:
         mails = alert_store.outbox(session, states=("queued", "sending", "failed"), at_most=100)
         turns = stats_store.failed_turns(session, stands.at - _DAY)
         upcoming = stats_store.next_digest(session)
     watched = [source for source in stands.sources if source.kind != "file"]
-    found = diagnosis.of_scheduler(stands.post, stands.at)
+    found = diagnosis.of_scheduler(stands.post, stands.last_turn, stands.at)
     found += diagnosis.of_sources(watched, stands.latest, stands.at)
     found += diagnosis.of_outbox(stands.outbox, mails, stands.at)
     found += diagnosis.of_relay(stands.relay, stands.at)
@@ -108,12 +109,12 @@ def trouble(service: Service, stands: Standing) -> Trouble:
     return Trouble(tuple(found), failed, tuple(turns), upcoming)
 
 
-def month(service: Service, stands: Standing) -> Month:
+def month(database: Database, stands: Standing) -> Month:
     """The last days, one by one."""
     today = stands.at.date()
     days = tuple(today - _DAY * n for n in reversed(range(DAYS)))
     since = stands.at - _DAY * DAYS
-    with service.database.reading() as session:
+    with database.reading() as session:
         papers = stats_store.papers_by_day(session, since)
         digests = stats_store.digests_by_day(session, since)
         bounced = stats_store.bounces_by_day(session, since)

@@ -24,9 +24,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.version import VERSION
 from app.web.context import AWeb, NoPageError
 from app.web.keeper import admit
+from db.session import Database
 from jobs import overview
 from jobs.overview import Standing
-from jobs.service import Service
 
 router = APIRouter(include_in_schema=False)
 
@@ -43,8 +43,8 @@ class Metrics(Collector):
     """What one web process tells: its own counters, and the state of the whole service, which is the same
     from every process and is asked of the database once in some seconds."""
 
-    def __init__(self, service: Service, clock: Callable[[], datetime]) -> None:
-        self._service = service
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._database = database
         self._clock = clock
         self._lock = threading.Lock()
         self._taken: tuple[float, Standing] | None = None
@@ -85,7 +85,7 @@ class Metrics(Collector):
         with self._lock:
             now = time.monotonic()
             if self._taken is None or now - self._taken[0] > _KEPT_SECONDS:
-                self._taken = (now, overview.standing(self._service, self._clock()))
+                self._taken = (now, overview.standing(self._database, self._clock()))
             return self._taken[1]
 
 

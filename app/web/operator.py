@@ -51,9 +51,9 @@ class Act:
 def page(web: AWeb, done: str = "", of: str = "") -> HTMLResponse:
     """Everything on one screen."""
     now = web.clock()
-    stands = overview.standing(web.service, now)
-    trouble = overview.trouble(web.service, stands)
-    month = overview.month(web.service, stands)
+    stands = overview.standing(web.service.database, now)
+    trouble = overview.trouble(web.service.database, stands)
+    month = overview.month(web.service.database, stands)
     watched = [source for source in stands.sources if source.kind != "file"]
     return web.page(
         "operator.html", stands=stands, trouble=trouble, now=now,

@@ -82,7 +82,7 @@ def create_app(service: Service, settings: Settings, clock: Callable[[], datetim
         app.include_router(router)
     _explain_errors(app, web)
     app.state.keeper = Keeper(operator_key(settings))
-    app.state.metrics = metrics.Metrics(service, clock)
+    app.state.metrics = metrics.Metrics(service.database, clock)
     # The last one added is the outermost.
     app.add_middleware(metrics.Routed)
     app.add_middleware(GZipMiddleware, minimum_size=600, compresslevel=6)
