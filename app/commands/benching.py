@@ -35,9 +35,16 @@ def learn(likes: Count = 50, json: Json = False) -> None:
 
 
 @app.command()
-def mail(digests: Count = 2_000, connections: Count = 4, json: Json = False) -> None:
-    """Personalised digests a second through SMTP."""
-    _print(_module("mail").measure(digests, connections), json)
+def mail(
+    digests: Count = 2_000,
+    connections: Count = 4,
+    json: Json = False,
+    outbox: Annotated[
+        bool, typer.Option("--outbox", help="The whole way out: database, reasons and records too.")
+    ] = False,
+) -> None:
+    """Personalised digests a second through SMTP: rendered and sent, or the whole way out of the outbox."""
+    _print(_module("outbox" if outbox else "mail").measure(digests, connections), json)
 
 
 @app.command()
