@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from fastapi import APIRouter, BackgroundTasks
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -14,7 +14,7 @@ from app.web.context import AForm, AWeb, Web
 from app.web.draft import Draft, drafted
 from app.web.forms import DAYS, form_values, fragment
 from app.web.typed import Typed
-from db import subscriber_store
+from db import label_store, subscriber_store
 from profiles.profile import Profile
 from profiles.request import RequestError
 
@@ -26,6 +26,8 @@ EXAMPLES = (
     ("Lattices", "Lattice-based cryptography and post-quantum signatures"),
 )
 _SHOWN_ON_THIS_MACHINE = 6
+_TOPICS = 8
+_TOPIC_DAYS = 30
 
 
 @router.get("/")
@@ -94,8 +96,16 @@ def show_home(web: Web, draft: Draft, *, seek: bool, status: int = 200) -> HTMLR
     """The subscribe page with the form as it stands; ``seek`` computes its preview."""
     return web.page(
         "home.html", status, **form_values(web.service, draft, seek=seek), examples=EXAMPLES,
-        here=_on_this_machine(web),
+        here=_on_this_machine(web), topics=_topics(web) if not seek else [],
     )  # fmt: skip
+
+
+def _topics(web: Web) -> list[str]:
+    """What many of the latest papers are about, to begin with."""
+    since = (web.clock() - timedelta(days=_TOPIC_DAYS)).date()
+    with web.service.database.reading() as session:
+        found = label_store.most_used(session, "topic", since, at_most=_TOPICS)
+    return [counted.label.name for counted in found]
 
 
 def _own_page(web: Web, profile: Profile, now: datetime) -> str:

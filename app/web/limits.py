@@ -19,7 +19,7 @@ from app.settings import Settings
 
 # What a form asks for costs a mail to somebody, or a ranking of the week.
 _MAILS = ("/subscribe", "/preferences")
-_PREVIEWS = ("/preview", "/draft")
+_PREVIEWS = ("/preview", "/draft", "/read", "/pick", "/weights")
 # Who guesses at keys gets far fewer tries than who has one.
 _WRONG_KEYS_PER_MINUTE = 20
 

@@ -49,8 +49,7 @@ if (form && panel) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const id of ids) document.getElementById(id).replaceChildren(...page.getElementById(id).childNodes);
       shown = body().toString();
-      const hint = document.querySelector(".try");
-      if (hint) hint.hidden = true;
+      for (const hint of document.querySelectorAll(".try")) hint.hidden = true;
       panel.removeAttribute("aria-busy");
       return true;
     } catch (error) {
