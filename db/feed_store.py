@@ -13,9 +13,10 @@ from sqlalchemy import Select, event, func, select
 from sqlalchemy.orm import Session
 
 from db.session import Database
-from db.tables import MatchRow, ProfileRow
+from db.tables import LabelRow, MatchRow, PaperLabelRow, PaperRow, ProfileRow
 
-# The row that `Watch` and `marks` give: all that a feed's content depends on, in the database's own types.
+# What `Watch`, `marks` and `topic_mark` give: all that a feed's content depends on, in the database's own
+# types.
 Mark = tuple[Any, ...]
 # A reader that waits longer than this for SQLite is answered by a thread, which may wait.
 _PATIENCE_MS = 20
@@ -108,6 +109,29 @@ def _moment(value: datetime | str) -> datetime:
     """A moment as SQLite keeps it, without a zone, or as SQLAlchemy reads it."""
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def topic_mark(session: Session, short: str, *, at_most: int) -> Mark | None:
+    """All that the feed of a topic depends on, the topic given by its slug: its name, when the latest of its
+    newest papers came, and which these are; None where there is no such topic."""
+    query = (
+        select(LabelRow.name, PaperRow.id, PaperRow.version, PaperRow.first_seen_at)
+        .join(PaperLabelRow, PaperLabelRow.label_id == LabelRow.id)
+        .join(PaperRow, PaperRow.id == PaperLabelRow.paper_id)
+        .where(LabelRow.kind == "topic", LabelRow.slug == short)
+        .order_by(PaperLabelRow.announced.desc(), PaperLabelRow.paper_id.desc())
+        .limit(at_most)
+    )
+    rows = session.execute(query).all()
+    if not rows:
+        return None
+    return rows[0].name, max(row.first_seen_at for row in rows), tuple((row.id, row.version) for row in rows)
+
+
+def topic_changed(mark: Mark) -> datetime:
+    """When the topic's feed last changed, by its mark."""
+    moment: datetime = mark[1]
+    return moment
 
 
 def chosen_counts(session: Session, profile_id: int) -> list[tuple[int, int]]:

@@ -1,17 +1,20 @@
-"""What a private feed holds, from the database to its bytes."""
+"""What a feed holds, from the database to its bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time
 from typing import Literal
 
-from db import alert_store, feed_store, subscriber_store
+from db import alert_store, feed_store, label_store, subscriber_store
 from db.session import Session
+from jobs.alerts.digest import Item
 from jobs.alerts.feed import Channel, Entry, render
+from jobs.alerts.readable import readable
 from jobs.service import Service
 from profiles.profile import Profile
+from recommender.paper import Paper
 
 ENTRIES = 50  # of a feed's newest page, and about as many of an older one
 
@@ -21,17 +24,20 @@ class Asked:
     """Which feed of the profile with this token, in which form (rss, atom, json).
 
     ``what`` is its papers, those that its reader saved, or an older page: the batches ``first`` to ``last``.
+    For the public feed of a topic the token is the topic's slug.
     """
 
     token: str
     form: str
-    what: Literal["papers", "saved", "archive"] = "papers"
+    what: Literal["papers", "saved", "archive", "topic"] = "papers"
     first: int = 0
     last: int = 0
 
 
 def rendered(service: Service, asked: Asked, updated: datetime, now: datetime) -> bytes | None:
     """The feed as bytes, last changed at ``updated``; None where there is no such feed."""
+    if asked.what == "topic":
+        return _topic(service, asked, updated)
     with service.database.reading() as session:
         profile = subscriber_store.profile_by_token(session, asked.token)
         counts = feed_store.chosen_counts(session, profile.id) if profile else []
@@ -44,6 +50,32 @@ def rendered(service: Service, asked: Asked, updated: datetime, now: datetime) -
     return render(
         asked.form, _channel(service, profile, asked, pages(counts), updated), entries, service.links
     )
+
+
+def _topic(service: Service, asked: Asked, updated: datetime) -> bytes | None:
+    """The newest papers of a topic, for everybody: no reasons, no links to rate by."""
+    with service.database.reading() as session:
+        label = label_store.find(session, "topic", asked.token)
+        found = label_store.papers_of_label(session, "topic", asked.token, at_most=ENTRIES)
+    if label is None:
+        return None
+    name, links = readable(label.name), service.links
+    channel = Channel(
+        title=f"{name}: new papers", self_url=links.topic_feed(asked.token, asked.form), home_url=links.home,
+        # The same on every server: so are the papers of a topic, and the id stays when a server moves.
+        feed_id=f"topic {asked.token}", updated=updated, description=f"The newest papers on {name}",
+    )  # fmt: skip
+    entries = [Entry(Item(paper, 0.0, "weak", ""), _day(paper, updated)) for paper in _papers_of(found)]
+    return render(asked.form, channel, entries, service.links)
+
+
+def _papers_of(found: Iterable[label_store.Found]) -> list[Paper]:
+    return [one.stored.paper for one in found if not one.stored.paper.withdrawn]
+
+
+def _day(paper: Paper, updated: datetime) -> datetime:
+    """When a public feed shows a paper as published: the beginning of the day that announced it."""
+    return datetime.combine(paper.announced, time(), UTC) if paper.announced else updated
 
 
 def pages(counts: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

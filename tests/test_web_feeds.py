@@ -24,7 +24,7 @@ from app.web.feed_shelf import Pile
 from app.web.server import create_app
 from db import alert_store, subscriber_store
 from db.tables import BatchRow
-from jobs import feeds, reading, subscribe
+from jobs import feeds, indexing, reading, subscribe
 from jobs.feeds import Asked
 from jobs.service import Service
 from profiles.feedback import Opinion
@@ -304,6 +304,28 @@ def test_a_profile_without_papers_has_an_empty_valid_feed(service: Service, tmp_
     with TestClient(create_app(service, settings, lambda: NOW), base_url=BASE) as client:
         feed = feedparser.parse(client.get(f"/feeds/{profile.feed_token}.atom").content)
     assert not feed.bozo and feed.feed.title == "Quiet" and feed.entries == []
+
+
+def test_a_topic_has_a_public_feed(reader: TestClient, ingested: Service, clock: Clock) -> None:
+    assert reader.get("/feeds/topics/cluster-scheduling.atom").status_code == 404
+    indexing.index(ingested, NOW)
+    for form in ("rss", "atom"):
+        answer = reader.get(f"/feeds/topics/cluster-scheduling.{form}")
+        assert answer.headers["cache-control"].startswith("public")
+        found = feedparser.parse(answer.content)
+        assert not found.bozo and found.entries
+        assert all("cluster scheduling" in {tag.term for tag in e.tags} for e in found.entries)
+        assert "/rate/" not in answer.text
+        for known in ("etag", "if-none-match"), ("last-modified", "if-modified-since"):
+            assert (
+                reader.get(answer.request.url.path, headers={known[1]: answer.headers[known[0]]}).status_code
+                == 304
+            )
+    days = [entry.published_parsed for entry in found.entries]
+    assert days == sorted(days, reverse=True)
+    told = reader.get("/feeds/topics/cluster scheduling.json").json()
+    assert set(told["items"][0]["_paperwatch"]) == {"about", "paper"}
+    assert "/feeds/topics/cluster-scheduling.atom" in reader.get("/papers/topic/cluster-scheduling").text
 
 
 LEAN = """

@@ -41,7 +41,8 @@ class FeedMaker:
 
     def __call__(self, asked: Asked, updated: datetime, now: datetime) -> bytes | None:
         """The feed as bytes, or None where there is none. Raises `FeedError`; takes a thread's time."""
-        if not (self._apart if self._apart is not None else _WHAT_IS_HEAVY not in sys.modules):
+        apart = self._apart if self._apart is not None else _WHAT_IS_HEAVY not in sys.modules
+        if not apart or asked.what == "topic":  # a public feed has no reasons
             return feeds.rendered(self._service, asked, updated, now)
         with self._lock:
             for _ in range(2):

@@ -9,6 +9,7 @@ from anyio import to_thread
 from db import feed_store
 from db.feed_store import BusyError, Mark, Watch
 from db.session import Database
+from jobs.feeds import ENTRIES
 
 
 class Marks:
@@ -34,6 +35,10 @@ class Marks:
             self._asking = asyncio.ensure_future(self._ask_all())
         return await asyncio.shield(answer)
 
+    async def of_topic(self, short: str) -> Mark | None:
+        """The mark of the public feed of this topic, None where no paper has it."""
+        return await to_thread.run_sync(self._ask_topic, short)
+
     async def _ask_all(self) -> None:
         """Ask for all who wait, and again for those who came meanwhile: their answer must not be older than
         their question."""
@@ -51,3 +56,7 @@ class Marks:
     def _ask(self, tokens: list[str]) -> dict[str, Mark]:
         with self._database.reading() as session:
             return feed_store.marks(session, tokens)
+
+    def _ask_topic(self, short: str) -> Mark | None:
+        with self._database.reading() as session:
+            return feed_store.topic_mark(session, short, at_most=ENTRIES)

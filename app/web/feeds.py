@@ -26,6 +26,7 @@ from db import feed_store
 from db.feed_store import Mark
 from jobs.alerts.feed import CONTENT_TYPES
 from jobs.feeds import Asked
+from recommender import labels
 
 _PREFIX = "/feeds/"
 _FORMS = "|".join(CONTENT_TYPES)
@@ -34,10 +35,12 @@ _PATH = re.compile(
     rf"\.(?P<form>{_FORMS})",
     re.ASCII,
 )
+_TOPIC = re.compile(rf"/feeds/topics/(?P<slug>[^/]{{1,200}})\.(?P<form>{_FORMS})")
 _NO_GZIP = re.compile(rb"gzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)")
 _SAFE = [(name.encode(), value.encode()) for name, value in HEADERS.items() if name != "cache-control"]
 # A feed is its reader's own, and a revoked address must stop at once: keep it, but ask each time.
 _PRIVATE = (b"cache-control", b"private, no-cache")
+_PUBLIC = (b"cache-control", b"public, max-age=300")
 _VARY = (b"vary", b"accept-encoding")
 _UNKNOWN = (
     b"There is no feed at this address. It may have been renewed or deleted; "
@@ -75,7 +78,7 @@ class Feeds:
 
     async def _answer(self, scope: Scope, send: Send) -> None:
         asked = _asked(scope["path"])
-        mark = await self._marks.of(asked.token) if asked else None
+        mark = await self._mark(asked) if asked else None
         if asked is None or mark is None:
             await _plain(send, 404, _UNKNOWN)
             return
@@ -100,13 +103,14 @@ class Feeds:
             body = self._shelf.plain(held) if scope["method"] == "GET" else b""
             await _send(send, 200, held.headers, body)
 
+    async def _mark(self, asked: Asked) -> Mark | None:
+        return await (self._marks.of_topic if asked.what == "topic" else self._marks.of)(asked.token)
+
     def _stamp(self, asked: Asked, mark: Mark) -> Stamp:
         before = self._shelf.stamps.get(asked)
         if before is not None and before.mark == mark:
             return before
-        state = feed_store.state(mark)
-        updated = state.changed if asked.what == "saved" else max(state.changed, state.matched)
-        modified = updated.replace(microsecond=0)
+        modified = _changed(asked, mark).replace(microsecond=0)
         if before is not None and modified <= before.modified:
             # Two changes within a second must not have the same date: the second one would go unnoticed by
             # readers who ask by date.
@@ -116,7 +120,8 @@ class Feeds:
         # in every process, and after a restart (RFC 9110, section 8.8.1).
         tag = f'W/"{named}"'.encode()
         date = (b"last-modified", format_datetime(modified, usegmt=True).encode())
-        stamp = Stamp(mark, tag, modified, [(b"etag", tag), date, _PRIVATE, _VARY])
+        cached = _PUBLIC if asked.what == "topic" else _PRIVATE
+        stamp = Stamp(mark, tag, modified, [(b"etag", tag), date, cached, _VARY])
         self._shelf.stamps.put(asked, stamp)
         return stamp
 
@@ -146,7 +151,16 @@ class Feeds:
         return Held(stamp, packed, [*full, (b"content-encoding", b"gzip"), lengths[0]], [*full, lengths[1]])
 
 
+def _changed(asked: Asked, mark: Mark) -> datetime:
+    if asked.what == "topic":
+        return feed_store.topic_changed(mark)
+    state = feed_store.state(mark)
+    return state.changed if asked.what == "saved" else max(state.changed, state.matched)
+
+
 def _asked(path: str) -> Asked | None:
+    if topic := _TOPIC.fullmatch(path):
+        return Asked(labels.read_slug("topic", topic["slug"]), topic["form"], "topic")
     match = _PATH.fullmatch(path)
     if match is None:
         return None

@@ -179,10 +179,6 @@ def json_feed(channel: Channel, entries: Sequence[Entry], links: Links) -> bytes
 
 def _json_item(channel: Channel, entry: Entry, links: Links) -> dict[str, object]:
     item, paper = entry.item, entry.item.paper
-    parts = [
-        {"kind": c.kind, "name": readable(c.name), "value": c.value, "via": readable(c.via)}
-        for c in strongest(item.contributions)
-    ]
     return {
         "id": entry_iri(channel, paper),
         "url": _address(paper, links),
@@ -193,14 +189,18 @@ def _json_item(channel: Channel, entry: Entry, links: Links) -> dict[str, object
         "date_modified": _rfc3339(entry.updated or entry.published),
         "authors": [{"name": name} for name in _names(paper)],
         "tags": _labels(paper),
-        "_paperwatch": {
-            "about": links.home,
-            "paper": paper.id,
-            "score": item.score,
-            "strength": item.strength,
-            "contributions": parts,
-        },
+        "_paperwatch": {"about": links.home, "paper": paper.id}
+        | (_scored(item) if channel.profile_id else {}),
     }
+
+
+def _scored(item: Item) -> dict[str, object]:
+    """What a private feed's reader is told of a paper's score."""
+    parts = [
+        {"kind": c.kind, "name": readable(c.name), "value": c.value, "via": readable(c.via)}
+        for c in strongest(item.contributions)
+    ]
+    return {"score": item.score, "strength": item.strength, "contributions": parts}
 
 
 def _feed_title(channel: Channel) -> str:
