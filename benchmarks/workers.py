@@ -18,7 +18,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import create_engine, delete, text, update
@@ -42,7 +42,7 @@ def measure(profiles: int, papers: int, workers: Sequence[int] = (1, 2)) -> dict
         match._fill(service, profiles, papers)
         spent = {number: _spent(service, number, Path(folder)) for number in workers}
         database.dispose()
-    rates = {number: profiles / seconds for number, (seconds, _) in spent.items()}
+    rates = {number: profiles / found.seconds for number, found in spent.items()}
     first, last = workers[0], workers[-1]
     return {
         "name": "workers",
@@ -52,9 +52,11 @@ def measure(profiles: int, papers: int, workers: Sequence[int] = (1, 2)) -> dict
         "reference": round(rates[first], 1),
         "reference_what": f"the same batch by {first} worker on the same machine",
         "ratio": round(rates[last] / rates[first], 3),
-        "peak_mb": 0.0,
+        "peak_mb": round(max(found.peak_mb for found in spent.values()), 1),
         "rates": {str(number): round(rate, 1) for number, rate in rates.items()},
-        "cpu_ms_a_profile": {str(n): round(1_000 * cpu / profiles, 3) for n, (_, cpu) in spent.items()},
+        "cpu_ms_a_profile": {
+            str(n): round(1_000 * found.processor / profiles, 3) for n, found in spent.items()
+        },
         "load": round(os.getloadavg()[0], 1),
     }
 
@@ -80,8 +82,17 @@ def postgresql(folder: Path) -> Iterator[str]:
         server.cleanup()
 
 
-def _spent(service: Service, workers: int, folder: Path) -> tuple[float, float]:
-    """Seconds that so many workers take for the batch, and seconds of processor time of them all."""
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a batch took: seconds, seconds of processor time of all workers, and memory of the largest."""
+
+    seconds: float
+    processor: float
+    peak_mb: float
+
+
+def _spent(service: Service, workers: int, folder: Path) -> Spent:
+    """What so many workers take for the batch."""
     command = [sys.executable, "-m", "app.cli", "work"]
     settings = {
         "PAPERWATCH_DATABASE_URL": service.database.url, "PAPERWATCH_DATA": str(folder / "var"),
@@ -97,7 +108,8 @@ def _spent(service: Service, workers: int, folder: Path) -> tuple[float, float]:
         _match_anew(service)
         before = sum(_processor_time(one.pid) for one in running)
         seconds = _match_anew(service)
-        return seconds, sum(_processor_time(one.pid) for one in running) - before
+        processor = sum(_processor_time(one.pid) for one in running) - before
+        return Spent(seconds, processor, max(_peak_mb(one.pid) for one in running))
     finally:
         for one in running:
             one.terminate()
@@ -109,6 +121,12 @@ def _processor_time(pid: int) -> float:
     """Seconds of processor time that a process has had, in itself and in the kernel (Linux)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _peak_mb(pid: int) -> float:
+    """The most memory that a process held (Linux)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 def _alive(service: Service) -> int:
