@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.ablation [--readers 200] [--weeks 6] [--json]``. The readers are authors
 (../shared/data/readers): a seeded sample of those with queries in the first ``--weeks`` weeks. The papers are
-those weeks', the liked ones and every fourth other, which serve the document frequencies. Each line differs
-from the first in one thing; beside the difference stands its standard error over queries.
+those weeks', the liked ones and one in ``--every`` others, which serve the document frequencies. Each line
+differs from the first in one thing; beside the difference stands its standard error over queries.
 
 Readers who state something instead of liking papers are made of the same authors: a statement is the title
 of their latest paper or the first sentence of its abstract, terms are the five pairs of words that most of
@@ -41,7 +41,6 @@ from recommender.ranking import Ranker
 from recommender.vectors import Edition
 
 Patch = Callable[[], Any]
-OTHERS_KEPT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +52,8 @@ class World:
     X: vectors.Matrix
 
 
-def smaller(weeks: int, readers: int, seed: int) -> Task:
-    """The authors' task cut to its first weeks, a sample of readers, and a part of the other papers."""
+def smaller(weeks: int, readers: int, every: int, seed: int) -> Task:
+    """The authors' task cut to its first weeks, a sample of readers, and one in ``every`` other papers."""
     task = ranking.load("authors", None, seed)
     kept_weeks = sorted(task.batches)[:weeks]
     asked = [r for r in task.readers if r.batches and set(kept_weeks) & r.batches]
@@ -69,7 +68,7 @@ def smaller(weeks: int, readers: int, seed: int) -> Task:
     wanted = [
         row
         for row, paper in enumerate(task.papers)
-        if row in ranked or paper.id in liked or (row in known and row % OTHERS_KEPT == 0)
+        if row in ranked or paper.id in liked or (row in known and row % every == 0)
     ]
     place = {row: at for at, row in enumerate(wanted)}
     queries = {f"{r.name}@{batch}" for r in some for batch in r.batches or ()}
@@ -85,7 +84,7 @@ def smaller(weeks: int, readers: int, seed: int) -> Task:
 def world(task: Task, *, base: Edition | None = None, pair_floor: float = 2, people: bool = False) -> World:
     """Fit an edition on the papers of ``task``; ``people`` gives their authors columns."""
     papers = task.papers if people else [replace(paper, authors=()) for paper in task.papers]
-    edition = Edition.fit(papers, base, shapes=False, pair_floor=2)
+    edition = Edition.fit(papers, base, shapes=False)
     if pair_floor > 2:
         edition = Edition(Fitting(edition.fitting.frequencies.kept(0, pair_floor)))
     X = edition.transform(papers)
@@ -237,10 +236,11 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--readers", type=int, default=200)
     parser.add_argument("--weeks", type=int, default=6)
+    parser.add_argument("--every", type=int, default=4, help="one in so many other papers is counted")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args(arguments)
-    task = smaller(asked.weeks, asked.readers, asked.seed)
+    task = smaller(asked.weeks, asked.readers, asked.every, asked.seed)
     if not asked.json:
         print(f"{len(task.papers):,} papers, {len(task.readers)} readers, {len(task.qrels)} queries")
     known: dict[str, dict[str, float]] = {}

@@ -56,7 +56,7 @@ def text_of(paper: Paper) -> str:
 
 def ours(task: Task, name: str) -> Learn:
     """A ranker of the project on an edition of all papers, without people."""
-    edition = Edition.fit(task.papers, shapes=False, pair_floor=2)
+    edition = Edition.fit(task.papers, shapes=False)
     if not background.ordered(edition.fitting):
         edition = Edition(Fitting(edition.fitting.frequencies.kept(0, inf)))
     X = edition.transform(task.papers)

@@ -25,7 +25,6 @@ from recommender.weights import Weights
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is (0: not known)."""
-_PAIR_FLOOR = 2  # pairs that two papers hold are worth 0.005 nDCG@10 more than those of three; 60 MB
 _READERS_AT_ONCE = 500  # 3,000 papers × 500 readers of float32 are 6 MB
 
 
@@ -119,7 +118,7 @@ class _Corpus:
                     progress("reading", count, 0)
                 yield found.paper
 
-        edition = Edition.fit(passing(), shapes=False, pair_floor=_PAIR_FLOOR)
+        edition = Edition.fit(passing(), shapes=False)
         if not background.ordered(edition.fitting):
             edition = Edition(Fitting(edition.fitting.frequencies.kept(0, inf)))
         if len(sample) >= background.FEWEST:

@@ -60,7 +60,7 @@ class Edition:
         extra_terms: Iterable[str] = (),
         *,
         word_floor: int = 2,
-        pair_floor: int = 3,
+        pair_floor: int = 2,
         shapes: bool = True,
     ) -> Edition:
         """Count ``papers`` and blend the counts with those of ``base`` (default: the shipped ones).
