@@ -88,6 +88,8 @@ def everything(service: Service, person: Subscriber, now: datetime) -> dict[str,
         "subscriber": {
             "email": person.email, "state": person.state, "state_at": person.state_at.isoformat(),
             "state_note": person.state_note, "created_at": person.created_at.isoformat(),
+            "confirmed_at": person.confirmed_at.isoformat() if person.confirmed_at else None,
+            "confirmed_note": person.confirmed_note,
         },
         "profiles": [
             {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ from starlette.testclient import TestClient
 
 from app.settings import Settings
 from app.web.server import create_app
-from db import alert_store, subscriber_store
+from db import alert_store, label_store, paper_store, subscriber_store
 from jobs import deliver
 from jobs.alerts.outbox_folder import OutboxFolder
 from jobs.service import Service
+from recommender.labels import Named
 from tests.conftest import NOW
 
 BASE = "http://papers.example.org"
@@ -252,3 +254,15 @@ def test_mail_waits_for_the_scheduler_where_a_relay_is_set(ingested: Service, tm
     with ingested.database.reading() as session:
         assert [mail.state for mail in alert_store.outbox(session)] == ["queued"]
     assert deliver.send_due(ingested, NOW).sent == 1
+
+
+def test_topics_of_the_latest_papers_are_there_to_begin_with(browser: TestClient, ingested: Service) -> None:
+    assert "Or begin with a topic" not in browser.get("/").text
+    with ingested.database.writing() as session:
+        for number, stored in enumerate(paper_store.all_papers(session)[:3]):
+            named = [Named("topic", "llm-inference", "LLM inference & <more>")]
+            label_store.put(session, {stored.number: (NOW.date() - timedelta(days=number), named)})
+    page = browser.get("/").text
+    assert "Or begin with a topic" in page and "LLM inference &amp; &lt;more&gt;" in page
+    begun = re.search(r'href="(/\?statement=LLM[^"]*)"', page)
+    assert begun and '<article class="paper">' in browser.get(begun[1]).text
