@@ -78,6 +78,22 @@ def papers(
 
 
 @app.command()
+def search(
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="WORDS…", help="Words; also author:NAME, cat:cs.LG, topic:NAME, -word."),
+    ],
+    at_most: Annotated[int, typer.Option(min=1, max=100, help="Show so many papers.")] = 10,
+    newest: Annotated[bool, typer.Option("--newest", help="The latest first, not the best.")] = False,
+    json: Json = False,
+) -> None:
+    """Search title, abstract, authors and labels of the papers on hand."""
+    from app.commands.searching import search as run
+
+    run(" ".join(words), at_most, newest=newest, as_json=json)
+
+
+@app.command()
 def explain(
     paper: Annotated[str, typer.Argument(metavar="PAPER", help="An arXiv id, a link or a DOI.")],
     profile: Profile,

@@ -31,13 +31,14 @@ from app.web.server import create_app
 from benchmarks import synthetic
 from db import migrate, paper_store, source_store
 from db.session import Database
-from jobs import match, reading, subscribe
+from jobs import indexing, match, reading, subscribe, trends
 from jobs.alerts.links import Links
 from jobs.alerts.mail import Sender
 from jobs.alerts.outbox_folder import OutboxFolder
 from jobs.service import Service
 from profiles.profile import Profile
 from profiles.request import request
+from recommender import labels
 
 _BASE = "http://127.0.0.1:8000"
 _NOW = datetime(2025, 11, 20, 12, tzinfo=UTC)
@@ -79,7 +80,17 @@ def _pages(service: Service, profile: Profile) -> dict[str, str]:
         "feed": links.feed(profile.feed_token),
     }
     local = {name: url.removeprefix(_BASE) for name, url in own.items()}
-    return {"home": "/", "preview": f"/?statement={quote('KV cache decoding')}", **local}
+    words = paper.title.split()
+    reading_pages = {
+        "papers": "/papers",
+        "search": f"/papers?q={quote(' '.join(words[:2]))}",
+        "search for common words": f"/papers?q={quote(words[0])}+{quote(words[-1])}",
+        "category": f"/papers/category/{paper.categories[0]}",
+        "author": f"/papers/author/{labels.slug('author', paper.authors[0])}",
+        "day": f"/papers/day/{paper.announced}",
+        "trends": "/trends",
+    }
+    return {"home": "/", "preview": f"/?statement={quote('KV cache decoding')}", **local, **reading_pages}
 
 
 def _service(folder: Path) -> Service:
@@ -99,6 +110,9 @@ def _fill(service: Service, papers: int, subscribers: int) -> Profile:
             day = _NOW.date() - timedelta(days=first * 7 // _A_WEEK)
             week = synthetic.papers(min(_A_WEEK, papers - first), first=first, day=day)
             paper_store.merge(session, week, source.id, _NOW, archive=first > 0)
+    while indexing.index(service, _NOW):
+        pass
+    trends.make(service, _NOW)
     chance = random.Random(2025)
     words = [word for paper in week for word in paper.title.split()]
     for number in range(subscribers - 1):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import ColumnElement, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, delete, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from db.bulk import insert_rows
@@ -167,6 +167,13 @@ def guesses(session: Session, numbers: Iterable[int]) -> dict[int, tuple[Guess, 
     query = select(PaperRow.id, PaperRow.guessed_topics).where(PaperRow.id.in_(list(numbers)))
     rows = session.execute(query)
     return {r.id: tuple(Guess(*one) for one in r.guessed_topics) for r in rows if r.guessed_topics}
+
+
+def write_as(session: Session, named: Iterable[Named]) -> None:
+    """Write labels as these are written, where they are known."""
+    for label in named:
+        same = LabelRow.kind == label.kind, LabelRow.slug == label.slug
+        session.execute(update(LabelRow).where(*same).values(name=label.name))
 
 
 def put(session: Session, labelled: Mapping[int, tuple[date, Sequence[Named]]]) -> None:

@@ -22,9 +22,9 @@ _ID_BITS = 40
 _TEXTS = ("title", "people", "words", "labels")
 _COLUMNS = ", ".join(_TEXTS)
 _VALUES = ":title, :people, :words, :labels"
-RANKED_AT_MOST = 5_000
+RANKED_AT_MOST = 3_000
 """So many matches are ranked, the newest: a word that half of all papers hold says nothing about the rest."""
-COUNTED_AT_MOST = 10_000
+COUNTED_AT_MOST = 5_000
 
 # Weights of title, people, words of the abstract, labels.
 _SQLITE_WEIGHTS: Final = "8.0, 4.0, 2.0, 0.0"

@@ -7,10 +7,11 @@ import io
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from db import topic_store
+from db import label_store, topic_store
 from db.label_store import Guess
 from jobs.service import Service
 from recommender import topics
+from recommender.labels import Named, slug
 from recommender.paper import Paper
 from recommender.topics import TopicModel
 from recommender.vectors import Edition
@@ -47,6 +48,10 @@ def learn(service: Service, now: datetime) -> bool:
     name = hashlib.sha256(data.getvalue()).hexdigest()[:16]
     with service.database.writing() as session:
         topic_store.keep(session, name, data.getvalue(), papers, now)
+        # The model knows how most sources write a label; the store, how the first one did.
+        label_store.write_as(
+            session, [Named(one.kind, slug(one.kind, one.name), one.name) for one in model.labels]
+        )
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -156,3 +157,20 @@ def test_too_few_papers_are_said_to_be_too_few(service: Service, browser: TestCl
     add(service, tagged(0, 5))
     library.keep(service, NOW)
     assert "Too few papers to tell" in browser.get("/trends").text
+
+
+def test_the_command_searches(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    from app import build
+    from app.cli import app
+
+    add(service, [UNTAGGED, *tagged(0, 3)])
+    library.keep(service, NOW)
+    monkeypatch.setattr(build, "service", lambda: service)
+    run = CliRunner().invoke(app, ["search", "kv", "cache", "title:decoding"])
+    assert "A KV cache for decoding" in run.output and "1 paper" in run.output
+    found = json.loads(CliRunner().invoke(app, ["search", "rivers", "--json", "--at-most", "2"]).output)
+    assert (found["total"], len(found["papers"]), found["more"]) == (3, 2, False)
+    assert "no paper holds all" in CliRunner().invoke(app, ["search", "rivers", "quaternions"]).output
+    assert "say what to look for" in str(CliRunner().invoke(app, ["search", "--", "-rivers"]).exception)

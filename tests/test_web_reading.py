@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from app.settings import Settings
 from app.web.server import create_app
 from db import paper_store, source_store
-from jobs import indexing
+from jobs import indexing, match
 from jobs.service import Service
 from recommender.paper import Paper
 from tests.conftest import NOW
@@ -210,10 +210,14 @@ def test_a_papers_page_shows_the_nearest_papers(service: Service, browser: TestC
 
 def test_from_a_private_page_the_paper_says_why(service: Service, browser: TestClient) -> None:
     add(service, [PAPER, *papers(4)])
+    match.gather(service, NOW, [])
     profile = subscribe_reader(service, statement="key-value cache", name="Caches")
     mine = service.links.preferences(profile.subscriber_id, NOW).removeprefix(BASE)
     answer = browser.get(f"{mine}/papers/arxiv:2511.00001?profile={profile.id}")
     assert "For <bdi>Caches</bdi>" in answer.text
     assert "<b>Why:</b>" in answer.text and answer.headers["cache-control"] == "no-store"
+    match.welcome(service, [profile.id], NOW)
+    page = browser.get(mine).text
+    assert f'{mine}/papers/arxiv%3A2511.00001?profile={profile.id}">details' in page
     assert browser.get("/preferences/nobody/papers/arxiv:2511.00001").status_code == 404
     assert "<b>Why:</b>" not in browser.get("/papers/arxiv:2511.00001").text
