@@ -31,6 +31,9 @@ _APART = " qxq "
 def index(service: Service, now: datetime, *, at_most: int = AT_MOST) -> int:
     """Take in up to ``at_most`` papers that are new or have new words, the latest first; how many it were."""
     _begin_anew_after_a_copy(service)
+    with service.database.reading() as session:
+        if not index_store.waits(session):
+            return 0
     done = 0
     guess = topic_labels.guesser(service)
     while done < at_most:
@@ -85,7 +88,9 @@ def put(session: Session, shelves: Sequence[Shelf], now: datetime) -> None:
         )
         for one in shelves
     }
-    entries = [_entry(one, named[one.stored.number]) for one in shelves]
+    # In the order of their numbers, which SQLite packs more closely.
+    ordered = sorted(shelves, key=lambda one: (one.day, one.stored.number))
+    entries = [_entry(one, named[one.stored.number]) for one in ordered]
     search_store.put(session, entries, [one.number for one in shelves if one.number is not None])
     label_store.put(session, {one.stored.number: (one.day, named[one.stored.number]) for one in shelves})
     index_store.taken_in(session, shelves, now)

@@ -84,20 +84,23 @@ class TopicModel:
         return found
 
     def save(self, file: BinaryIO) -> None:
-        """Write it as npz; nothing in it is pickled."""
+        """Write the labels that it predicts, most of what it learned being worth no guess, as npz; nothing in
+        it is pickled."""
+        kept = [at for at, label in enumerate(self.labels) if label.f1 >= WORTH_SHOWING]
+        labels, rows = [self.labels[at] for at in kept], self.rows[kept]
         np.savez_compressed(
             file,
             edition=np.array(self.edition),
-            kinds=np.array([label.kind for label in self.labels]),
-            names=np.array([label.name for label in self.labels]),
-            papers=np.array([label.papers for label in self.labels]),
-            cuts=np.array([label.cut for label in self.labels]),
-            f1=np.array([label.f1 for label in self.labels]),
-            data=self.rows.data,
-            indices=self.rows.indices,
-            indptr=self.rows.indptr,
-            shape=np.array(self.rows.shape),
-            offsets=self.offsets,
+            kinds=np.array([label.kind for label in labels], dtype=str),
+            names=np.array([label.name for label in labels], dtype=str),
+            papers=np.array([label.papers for label in labels]),
+            cuts=np.array([label.cut for label in labels]),
+            f1=np.array([label.f1 for label in labels]),
+            data=rows.data,
+            indices=rows.indices,
+            indptr=rows.indptr,
+            shape=np.array(rows.shape),
+            offsets=self.offsets[kept],
         )
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,6 +50,29 @@ def test_papers_without_tags_get_the_labels_of_their_kind() -> None:
     assert [(p.label.kind, p.label.name) for p in serving] == [("area", "systems"), ("topic", "LLM serving")]
     assert [(p.label.kind, p.label.name) for p in planets] == [("area", "space"), ("topic", "Exoplanets")]
     assert all(0.5 < p.share <= 1 and p.label.papers == 20 for p in (*serving, *planets))
+
+
+def test_papers_that_nobody_tagged_teach_what_the_labels_are_not() -> None:
+    rivers = [
+        Paper(id=f"r{n}", title="Rivers", abstract=f"Gravel settles behind old dams. Case {n}.")
+        for n in range(20)
+    ]
+    edition = Edition.shipped()
+    new = Paper(id="c", title="Floods and dams", abstract="Gravel moves when old dams give way.")
+    (alone,) = topics.learn(edition, tagged()).predict(edition, [new])
+    (beside,) = topics.learn(edition, tagged(), rivers).predict(edition, [new])
+    assert alone and not beside
+
+
+def test_a_model_is_read_as_it_was_written() -> None:
+    edition = Edition.shipped()
+    model = topics.learn(edition, tagged())
+    file = io.BytesIO()
+    model.save(file)
+    file.seek(0)
+    again = topics.TopicModel.load(file)
+    assert again.labels == model.labels
+    assert again.predict(edition, tagged()) == model.predict(edition, tagged())
 
 
 def test_tags_of_the_paper_itself_are_not_looked_at() -> None:
