@@ -7,9 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from recommender.choosing import STRENGTHS
 from recommender.select import cut_for
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Halves = NDArray[np.float16]
+Ints = NDArray[np.int64]
 
 ENOUGH_DAYS = 5
 """From so many days on the dial goes by what the profile's own scores were."""
@@ -51,3 +55,55 @@ class Recent:
     def scores(self) -> Floats:
         """All scores, those below the top ones standing as 0."""
         return np.concatenate([self.top, np.zeros(max(0, self.papers - len(self.top)))])
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What `Recent` is for one profile, for P of them at once.
+
+    ``top`` (P × w) are their best scores, best first, of which ``known`` (P) are more than filling up;
+    ``papers`` and ``days`` (P) say of how many papers on how many days.
+    """
+
+    top: Halves | Singles
+    known: Ints
+    papers: Ints
+    days: Ints
+
+    def with_reference(self, scores: Singles) -> Past:
+        """The same and P × m scores of papers on hand, for profiles that have too little of their own yet."""
+        top = np.concatenate([self.top, np.maximum(scores, 0)], axis=1, dtype=np.float32)
+        top.sort(axis=1)
+        known = (top > 0).sum(axis=1)
+        return Past(top[:, ::-1], known, self.papers + scores.shape[1], self.days)
+
+    def cuts(self, per_day: Ints) -> Floats:
+        """Of each profile what `Recent.cut` is."""
+        wanted = per_day * self.days
+        reached = np.where(wanted < self.known, self._at(wanted - 1), 0.0)
+        best = self.top.max(axis=1, initial=0.0).astype(np.float64)
+        return np.maximum(NOISE, np.where(self.days >= ENOUGH_DAYS, reached, WORTHWHILE * best))
+
+    def marks(self) -> Floats:
+        """From which score on each word of `STRENGTHS` holds (P × 3), as `select.strength` says."""
+        count = self.papers
+        found = np.zeros((len(count), len(STRENGTHS)))
+        some = count > 0
+        for at, (_, share) in enumerate(STRENGTHS):
+            # The fewest papers that are this share or more, in the arithmetic of a mean.
+            fewest = np.ceil(share * count)
+            safe = np.maximum(count, 1)
+            fewest -= (fewest - 1) / safe >= share
+            fewest += fewest / safe < share
+            place = (count - fewest).astype(np.int64)
+            found[:, at] = np.where(some & (place < self.known), self._at(place), 0.0)
+        # Where nothing is known every match is good, and none strong.
+        found[~some, 0] = np.inf
+        return found
+
+    def _at(self, places: Ints) -> Floats:
+        """The score at this place from the best of each profile."""
+        if not self.top.shape[1]:
+            return np.zeros(len(places))
+        inside = np.clip(places, 0, self.top.shape[1] - 1)
+        return np.asarray(np.take_along_axis(self.top, inside[:, None], axis=1)[:, 0], np.float64)

@@ -83,7 +83,11 @@ class Edition:
         """
         wanted = {f for paper in papers for f in named_features(paper)}
         wanted.update(f for interest in interests for f in stated_features(interest))
-        new = sorted(f for f in wanted if self.column(f) is None)
+        return self.including(wanted)
+
+    def including(self, wanted: Iterable[Feature]) -> Edition:
+        """This edition with a column for each of these features, whose names are in their normal form."""
+        new = sorted(f for f in set(wanted) if self.column(f) is None)
         return self._with(tuple(new)) if new else self
 
     def _with(self, new: tuple[Feature, ...]) -> Edition:

@@ -16,8 +16,9 @@ from scipy import sparse
 from recommender.features import Feature, Kind
 from recommender.vectors import Edition, Matrix
 
-_MAGIC = b"PWW1"
-_HEAD = struct.Struct("<4sIIII")  # magic, bytes of the header, rows, fitted columns, values
+_MAGIC = b"PWW2"
+_HEAD = struct.Struct("<4sIHHII")  # magic, bytes of the header, rows, named features, fitted columns, values
+_FAR = 0xFFFF  # a step between columns that does not fit into two bytes is made in several
 _PROFILES_AT_ONCE = 1_000  # keeps the dense product of 3,000 papers at 12 MB
 Named = tuple[tuple[Feature, tuple[float, ...]], ...]
 
@@ -39,7 +40,12 @@ class Weights:
 
     @classmethod
     def made(cls, edition: Edition, ranker: str, rows: Matrix, named: Named = ()) -> Weights:
-        """Weights on ``edition``: k rows on its fitted columns (k × base_size), and those that go by name."""
+        """Weights on ``edition``: k rows on its fitted columns (k × base_size), and those that go by name.
+
+        The rows are rounded to half precision, in which they are kept, so that what was just learned and
+        what was stored say the same to the last digit.
+        """
+        data = rows.data.astype(np.float16).astype(np.float32)
         spots = [(column, numbers) for feature, numbers in named for column in edition.columns_of(feature)]
         k = rows.shape[0]
         columns = np.array([column for column, _ in spots], np.int32)
@@ -50,7 +56,7 @@ class Weights:
         whole: Matrix = sparse.csr_matrix(
             (
                 np.concatenate(
-                    [part for r, (a, b) in enumerate(bounds) for part in (rows.data[a:b], values[:, r])]
+                    [part for r, (a, b) in enumerate(bounds) for part in (data[a:b], values[:, r])]
                 ),
                 np.concatenate([part for a, b in bounds for part in (rows.indices[a:b], columns)]),
                 np.array([start + at * len(spots) for at, start in enumerate(starts)], np.int32),
@@ -90,21 +96,26 @@ class Weights:
         return np.asarray(X.astype(np.float64) @ self.rows.toarray().astype(np.float64).T)
 
     def to_bytes(self) -> bytes:
-        """The weights as one compact blob that `from_bytes` reads; those of the open end go by name."""
+        """The weights as one compact blob that `from_bytes` reads; those of the open end go by name.
+
+        It takes four bytes a weight: the step from the column before, and the weight in half precision.
+        """
         rows = self._fitted_rows()
+        steps, values, starts = _stepped(rows)
         head = {
             "edition": self.edition,
             "ranker": self.ranker,
-            "named": [[*feature, *values] for feature, values in self.named],
+            "named": [[*feature, *numbers] for feature, numbers in self.named],
         }
         header = json.dumps(head, ensure_ascii=False).encode()
+        header += b" " * (-len(header) % 4)
         return b"".join(
             (
-                _HEAD.pack(_MAGIC, len(header), rows.shape[0], self.fitted, rows.nnz),
+                _HEAD.pack(_MAGIC, len(header), rows.shape[0], len(self.named), self.fitted, len(steps)),
                 header,
-                rows.indptr.astype("<u4").tobytes(),
-                rows.indices.astype("<u4").tobytes(),
-                rows.data.astype("<f4").tobytes(),
+                starts.astype("<u4").tobytes(),
+                steps.astype("<u2").tobytes(),
+                values.astype("<f2").tobytes(),
             )
         )
 
@@ -114,24 +125,78 @@ class Weights:
 
         Raises ValueError where the blob is cut short or something else.
         """
+        packed = Packed.of(blob)
+        starts = packed.starts.astype(np.int32)
+        columns = np.cumsum(packed.steps, dtype=np.int64)
+        before = np.concatenate([[0], columns])[starts[:-1]]
+        columns -= np.repeat(before, np.diff(starts))
+        kept = packed.values != 0
+        indptr = np.concatenate([[0], np.cumsum(kept)])[starts]
+        rows = sparse.csr_matrix(
+            (packed.values[kept].astype(np.float32), columns[kept].astype(np.int32), indptr),
+            shape=(len(starts) - 1, packed.fitted),
+        )
+        head = json.loads(packed.header)
+        return cls(head["edition"], head["ranker"], rows, packed.fitted, packed.named())
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The parts of a blob of `Weights.to_bytes`, not unpacked: weight i of row r stands for
+    ``starts[r] <= i < starts[r + 1]`` in the column that the ``steps`` of its row up to it add up to."""
+
+    header: bytes
+    fitted: int
+    has_names: bool
+    starts: NDArray[np.uint32]
+    steps: NDArray[np.uint16]
+    values: NDArray[np.float16]
+
+    @classmethod
+    def of(cls, blob: bytes) -> Packed:
+        """Find the parts. Raises ValueError where the blob is cut short or something else."""
         try:
-            magic, length, k, fitted, values = _HEAD.unpack_from(blob)
+            magic, length, k, names, fitted, values = _HEAD.unpack_from(blob)
             if magic != _MAGIC:
                 raise ValueError(f"it begins with {magic!r}")
             at = _HEAD.size
-            head = json.loads(blob[at : at + length])
+            header = blob[at : at + length]
             at += length
-            indptr = np.frombuffer(blob, "<u4", k + 1, at).astype(np.int32)
-            indices = np.frombuffer(blob, "<u4", values, at + 4 * (k + 1)).astype(np.int32)
-            data = np.frombuffer(blob, "<f4", values, at + 4 * (k + 1 + values)).astype(np.float32)
+            starts = np.frombuffer(blob, "<u4", k + 1, at)
+            at += 4 * (k + 1)
+            steps = np.frombuffer(blob, "<u2", values, at)
+            return cls(
+                header, fitted, names > 0, starts, steps, np.frombuffer(blob, "<f2", values, at + 2 * values)
+            )
         except (struct.error, ValueError) as error:
             raise ValueError(f"not the weights of a profile ({error}); learn them anew") from error
-        named = tuple(
+
+    def named(self) -> Named:
+        """The weights that go by name."""
+        return tuple(
             (Feature(cast(Kind, kind), name), tuple(map(float, numbers)))
-            for kind, name, *numbers in head["named"]
+            for kind, name, *numbers in json.loads(self.header)["named"]
         )
-        rows = sparse.csr_matrix((data, indices, indptr), shape=(k, fitted))
-        return cls(head["edition"], head["ranker"], rows, fitted, named)
+
+
+def _stepped(rows: Matrix) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+    """Steps between the columns of each row, the values, and where each row starts among them.
+
+    A longer step than two bytes hold is made in several, with values of 0 on the way.
+    """
+    rows.sort_indices()
+    columns = rows.indices.astype(np.int64)
+    steps = np.diff(columns, prepend=0)
+    begins = rows.indptr[:-1][np.diff(rows.indptr) > 0]
+    steps[begins] = columns[begins]
+    extra = steps // _FAR
+    places = np.repeat(np.arange(len(steps)), extra)
+    starts = rows.indptr + np.concatenate([[0], np.cumsum(extra)])[rows.indptr]
+    return (
+        np.insert(steps % _FAR, places, _FAR),
+        np.insert(rows.data, places, np.float32(0)),
+        starts.astype(np.int64),
+    )
 
 
 def score_all(X: Matrix, profiles: Sequence[Weights]) -> NDArray[np.float32]:

@@ -121,7 +121,7 @@ def test_only_terms_of_judged_papers_get_weights(edition: Edition) -> None:
     own = set(edition.transform([e.paper for e in examples]).indices.tolist())
 
     assert set(weights.rows.indices.tolist()) <= own
-    assert np.sqrt((weights.rows.data**2).sum()) == pytest.approx(1, abs=1e-5)
+    assert np.sqrt((weights.rows.data**2).sum()) == pytest.approx(1, abs=1e-3)  # weights have half precision
 
 
 def test_weights_survive_their_blob(edition: Edition) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from recommender.interest import Examples, Interests, Judged
 from recommender.paper import Paper
@@ -195,7 +196,22 @@ def test_weights_survive_being_stored() -> None:
     assert len(learned.to_bytes()) < 4_000
 
 
-@pytest.mark.parametrize("blob", [b"", b"nonsense that is long enough to have a head", b"PWW1"])
+def test_weights_far_apart_and_rows_without_any_survive_being_stored() -> None:
+    chance = np.random.default_rng(2)
+    rows = sparse.random(5, 800_000, 2e-5, format="lil", dtype=np.float32, random_state=chance)
+    rows[1], rows[4] = 0, 0
+    rows[2, [0, 65_534, 131_069, 799_999]] = 0.5
+    held = sparse.csr_matrix(rows)
+    held.eliminate_zeros()
+
+    again = Weights.from_bytes(Weights("e", "r", held, 800_000).to_bytes()).rows
+
+    assert np.array_equal(again.indptr, held.indptr)
+    assert np.array_equal(again.indices, held.indices)
+    assert again.data == pytest.approx(held.data, rel=5e-4, abs=1e-7)
+
+
+@pytest.mark.parametrize("blob", [b"", b"nonsense that is long enough to have a head", b"PWW2"])
 def test_a_blob_that_holds_no_weights_is_refused(blob: bytes) -> None:
     with pytest.raises(ValueError, match="learn them anew"):
         Weights.from_bytes(blob)
@@ -226,7 +242,7 @@ def test_many_profiles_are_scored_in_one_product_as_each_alone() -> None:
         learn(Interests(statement=words)).on(wide)
         for words in ("speculative decoding", "exoplanets", "mixture of experts", "")
     ] * 300
-    two_topics = Weights.made(wide, "two", Weights.from_bytes(profiles[0].to_bytes()).rows[[0, 0]], ())
+    two_topics = Weights.made(wide, "two", profiles[0].rows[[0, 0], : wide.base_size], ())
 
     together = score_all(X, [*profiles, two_topics])
 
