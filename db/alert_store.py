@@ -9,12 +9,16 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, func, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from db.records import Batch, Match, Pick, Queued
+from db.match_rows import SHARD, pack, scores_without, unpack
+from db.records import Batch, Match, Queued
 from db.session import insert_or, rows_changed
-from db.tables import BatchRow, DigestRow, MatchRow, PaperRow
+from db.tables import BatchRow, DigestRow, MatchRow, PaperRow, ScoresRow
+
+# The dial looks 30 days back; a batch that waited may still ask for the days before it.
+_SCORES_COUNT = timedelta(days=45)
 
 # --- batches ---------------------------------------------------------------------------------------------
 
@@ -62,6 +66,7 @@ def paper_numbers(session: Session, batch_id: int) -> list[int]:
 
 def finish_batch(session: Session, batch_id: int, now: datetime) -> bool:
     """Every profile was matched against this batch; whether nobody had said so before."""
+    session.execute(delete(ScoresRow).where(ScoresRow.made_at < now - _SCORES_COUNT))
     mine = BatchRow.id == batch_id, BatchRow.matched_at.is_(None)
     return rows_changed(session, update(BatchRow).where(*mine).values(matched_at=now)) == 1
 
@@ -76,19 +81,11 @@ def add_matches(session: Session, matches: Sequence[Match]) -> None:
     rows = [
         {
             "profile_id": m.profile_id, "batch_id": m.batch_id, "made_at": m.made_at, "ranked": m.ranked,
-            "items": _items_out(m), "digest_id": None,
+            "picks": pack(m.chosen, m.near), "digest_id": None,
         }
         for m in matches
     ]  # fmt: skip
     session.execute(insert_or(session, MatchRow).on_conflict_do_nothing(), rows)
-
-
-def matched_profiles(session: Session, batch_id: int, profile_ids: Iterable[int]) -> set[int]:
-    """Those of these profiles that have their match for the batch."""
-    query = select(MatchRow.profile_id).where(
-        MatchRow.batch_id == batch_id, MatchRow.profile_id.in_(list(profile_ids))
-    )
-    return set(session.scalars(query))
 
 
 def matches_of(
@@ -102,15 +99,6 @@ def matches_of(
     return [_match(row) for row in session.scalars(query.limit(at_most))]
 
 
-def recent_matches(session: Session, profile_ids: Iterable[int], since: datetime) -> dict[int, list[Match]]:
-    """The matches that each of these profiles had since then, oldest first."""
-    query = select(MatchRow).where(MatchRow.profile_id.in_(list(profile_ids)), MatchRow.made_at >= since)
-    found: dict[int, list[Match]] = {}
-    for row in session.scalars(query.order_by(MatchRow.batch_id)):
-        found.setdefault(row.profile_id, []).append(_match(row))
-    return found
-
-
 def unmailed(session: Session, profile_ids: Iterable[int]) -> list[Match]:
     """Matches of these profiles that no digest has taken yet, oldest first."""
     query = (
@@ -119,6 +107,17 @@ def unmailed(session: Session, profile_ids: Iterable[int]) -> list[Match]:
         .order_by(MatchRow.batch_id, MatchRow.profile_id)
     )
     return [_match(row) for row in session.scalars(query)]
+
+
+def forget_scores(session: Session, profile_id: int) -> None:
+    """Take a profile's scores out of their blocks; its matches go with it, or are taken elsewhere."""
+    query = select(ScoresRow.id, ScoresRow.data).where(
+        ScoresRow.shard == profile_id // SHARD, ScoresRow.first <= profile_id, ScoresRow.last >= profile_id
+    )
+    for number, data in session.execute(query).all():
+        left = scores_without(data, [profile_id])
+        change = update(ScoresRow).where(ScoresRow.id == number).values(data=left)
+        session.execute(change if left else delete(ScoresRow).where(ScoresRow.id == number))
 
 
 # --- the outbox --------------------------------------------------------------------------------------------
@@ -315,26 +314,8 @@ def _batch(row: BatchRow) -> Batch:
     return Batch(row.id, row.made_at, row.papers, row.receipt, row.matched_at is not None)
 
 
-def _items_out(match: Match) -> dict[str, Any]:
-    def out(pick: Pick) -> list[Any]:
-        return [pick.paper, round(pick.score, 6), pick.strength, list(pick.similar), pick.explore]
-
-    return {
-        "chosen": [out(p) for p in match.chosen], "near": [out(p) for p in match.near],
-        "scores": [round(s, 5) for s in match.scores],
-    }  # fmt: skip
-
-
 def _match(row: MatchRow) -> Match:
-    def into(item: list[Any]) -> Pick:
-        paper, score, strength, similar, explore = item
-        return Pick(paper, score, strength, tuple(similar), explore)
-
-    return Match(
-        row.profile_id, row.batch_id, row.made_at, row.ranked,
-        tuple(into(i) for i in row.items["chosen"]), tuple(into(i) for i in row.items["near"]),
-        tuple(row.items.get("scores", ())),
-    )  # fmt: skip
+    return Match(row.profile_id, row.batch_id, row.made_at, row.ranked, *unpack(row.picks))
 
 
 def _queued(row: DigestRow) -> Queued:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     ForeignKey,
     Index,
+    LargeBinary,
     String,
     Text,
     UniqueConstraint,
@@ -39,10 +40,30 @@ class MatchRow(Base):
     batch_id: Mapped[int] = mapped_column(ForeignKey("batch.id"), primary_key=True, index=True)
     made_at: Mapped[datetime]
     ranked: Mapped[int]
-    # {"chosen": [[paper id, score, strength, [folded paper ids], explore propensity or null]], "near": [...],
-    #  "quantiles": [...]}
-    items: Mapped[dict[str, Any]]
+    # What `db/match_rows.py` packs: 14 bytes a pick.
+    picks: Mapped[bytes] = mapped_column(LargeBinary)
     digest_id: Mapped[int | None] = mapped_column(ForeignKey("digest.id"), index=True)
+
+
+class ScoresRow(Base):
+    """The best scores of one batch for up to a thousand profiles, from which the dial learns its cut.
+
+    Blocks instead of rows: a night reads thirty of them for a thousand profiles, not thirty thousand rows.
+    """
+
+    __tablename__ = "scores"
+    __table_args__ = (Index("ix_scores_shard", "shard", "made_at"),)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    batch_id: Mapped[int] = mapped_column(ForeignKey("batch.id"), index=True)
+    # Profile numbers from shard * SHARD on, see `db/match_store.py`; first and last are the block's own.
+    shard: Mapped[int]
+    first: Mapped[int] = mapped_column(Key)
+    last: Mapped[int] = mapped_column(Key)
+    made_at: Mapped[datetime] = mapped_column(index=True)
+    ranked: Mapped[int]
+    # What `db/match_rows.py` packs: at most 138 bytes a profile.
+    data: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class DigestRow(Base):

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, event, func, select
+from sqlalchemy import LargeBinary, Select, event, func, select
 from sqlalchemy.orm import Session
 
+from db.match_rows import HEAD
 from db.session import Database
 from db.tables import LabelRow, MatchRow, PaperLabelRow, PaperRow, ProfileRow
 
@@ -136,6 +137,9 @@ def topic_changed(mark: Mark) -> datetime:
 
 def chosen_counts(session: Session, profile_id: int) -> list[tuple[int, int]]:
     """How many papers each of a profile's matches chose, as (batch, papers), oldest first; none without."""
-    counted = func.json_array_length(MatchRow.items["chosen"])
-    query = select(MatchRow.batch_id, counted).where(MatchRow.profile_id == profile_id)
-    return [(batch, n) for batch, n in session.execute(query.order_by(MatchRow.batch_id)) if n]
+    head = func.substr(MatchRow.picks, 1, HEAD.size, type_=LargeBinary)
+    query = select(MatchRow.batch_id, head).where(MatchRow.profile_id == profile_id)
+    counted = [
+        (batch, HEAD.unpack(held)[0]) for batch, held in session.execute(query.order_by(MatchRow.batch_id))
+    ]
+    return [(batch, chosen) for batch, chosen in counted if chosen]

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from recommender.paper import Paper
+
+if TYPE_CHECKING:
+    # A process that only shows what was matched does without it.
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +104,7 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What one profile gets of one batch of ``ranked`` papers.
-
-    ``scores`` are the best scores of the batch, best first, from which the dial learns its cut.
-    """
+    """What one profile gets of one batch of ``ranked`` papers."""
 
     profile_id: int
     batch_id: int
@@ -110,7 +112,27 @@ class Match:
     ranked: int
     chosen: tuple[Pick, ...]
     near: tuple[Pick, ...]
-    scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """The best scores that one batch of ``ranked`` papers had for P ``profiles``, in ascending order.
+
+    ``best`` (P × w) are in half precision, best first, 0 where there were fewer. ``chosen`` (P) says how many
+    papers each profile got.
+    """
+
+    batch_id: int
+    made_at: datetime
+    ranked: int
+    profiles: NDArray[np.int64]
+    chosen: NDArray[np.uint16]
+    best: NDArray[np.float16]
+
+    def of(self, rows: NDArray[np.int64]) -> Scores:
+        """The same of the profiles in these rows."""
+        held = self.profiles[rows], self.chosen[rows], self.best[rows]
+        return Scores(self.batch_id, self.made_at, self.ranked, *held)
 
 
 DigestState = Literal["queued", "sending", "sent", "failed", "suppressed", "cancelled"]

@@ -10,6 +10,7 @@ from typing import Any, cast
 from sqlalchemy import case, delete, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
+from db import alert_store
 from db.session import rows_changed
 from db.tables import FeedbackRow, MatchRow, ModelRow, Moment, PaperRow, ProfileRow, SubscriberRow
 from profiles.delivery import DeliveryPlan
@@ -163,7 +164,8 @@ def change_profile(session: Session, profile: Profile, now: datetime) -> None:
 
 
 def delete_profile(session: Session, profile_id: int) -> None:
-    """Forget a profile with its feedback, model and matches."""
+    """Forget a profile with its feedback, model, matches and scores."""
+    alert_store.forget_scores(session, profile_id)
     for table in (FeedbackRow, ModelRow, MatchRow):
         session.execute(delete(table).where(table.profile_id == profile_id))
     session.execute(delete(ProfileRow).where(ProfileRow.id == profile_id))

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from db.columns import Base, Key, Moment
-from db.delivery_tables import BatchRow, BounceRow, DigestRow, LeaseRow, MatchRow, RelayRow, TurnRow
+from db.delivery_tables import (
+    BatchRow,
+    BounceRow,
+    DigestRow,
+    LeaseRow,
+    MatchRow,
+    RelayRow,
+    ScoresRow,
+    TurnRow,
+)
 from db.paper_tables import (
     AliasRow,
     EditionRow,
@@ -44,6 +53,7 @@ __all__ = [
     "ReceiptRow",
     "RelayRow",
     "RevisionRow",
+    "ScoresRow",
     "ShadowRow",
     "SightingRow",
     "SourceRow",

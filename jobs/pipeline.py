@@ -8,7 +8,7 @@ from datetime import datetime
 from db.records import Receipt
 from jobs import bounces, ingest, learning, library, match, thinning
 from jobs.deliver import Delivered
-from jobs.match import Matched
+from jobs.match_shard import Matched
 from jobs.queue import HERE, Hands
 from jobs.service import Service
 from jobs.stages import stage

@@ -14,13 +14,14 @@ from jobs.service import Service
 from profiles.edits import Wanted
 from profiles.profile import Profile
 from recommender import select
+from recommender.choosing import Strength
 from recommender.dial import Recent
 from recommender.explain import Explainer
 from recommender.heard import heard
 from recommender.interest import Examples, Interests, Judged
 from recommender.ranking import DEFAULT, RANKERS
 from recommender.ready import Ready
-from recommender.select import Choice, Strength
+from recommender.select import Choice
 from recommender.vectors import Edition
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from jobs import deliver, match
 from jobs.deliver import Delivered
-from jobs.match import Matched
+from jobs.match_shard import Matched
 from jobs.service import Service
 
 

@@ -10,7 +10,7 @@ from db import alert_store, paper_store
 from db.records import Match, Pick, Stored
 from db.session import Session
 from jobs.alerts.digest import Item
-from jobs.match import recent_scores
+from jobs.match_shard import recent_scores
 from jobs.reasons import Reasons
 from jobs.saving import kept
 from jobs.service import Service
@@ -70,7 +70,7 @@ def saved(service: Service, session: Session, profile: Profile, now: datetime, a
     newest = kept(session, profile)[:at_most]
     if not newest:
         return []
-    recent = recent_scores(alert_store.matches_of(session, profile.id))
+    recent = recent_scores(session, profile.id, now)
     reasons = Reasons(service, session, profile, now)
     return [Entry(reasons.item(stored.paper, recent.scores), at) for stored, at in newest]
 
@@ -109,5 +109,5 @@ def explained(service: Service, profile: Profile, key: str, now: datetime) -> It
     if found is None:
         return None
     with service.database.reading() as session:
-        recent = recent_scores(alert_store.matches_of(session, profile.id))
+        recent = recent_scores(session, profile.id, now)
         return Reasons(service, session, profile, now).item(found.paper, recent.scores)

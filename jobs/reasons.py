@@ -16,10 +16,11 @@ from jobs import learning
 from jobs.alerts.digest import Item
 from jobs.service import Service
 from profiles.profile import Profile
+from recommender.choosing import Strength
 from recommender.explain import Explainer
 from recommender.interest import Examples, Interests
 from recommender.paper import Paper
-from recommender.select import Strength, strength
+from recommender.select import strength
 from recommender.vectors import Edition
 from recommender.weights import Weights
 

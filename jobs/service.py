@@ -19,6 +19,7 @@ from jobs.sources.fetch import Fetched, FetchError, Validators
 
 if TYPE_CHECKING:
     # Loading it takes scikit-learn, which the web process does without until a page ranks something.
+    from jobs.news import News
     from recommender.vectors import Edition
 
 
@@ -79,7 +80,8 @@ class Service:
     ``mailer`` opens the way out for mail; its connections are closed when the context ends. ``jitter`` draws
     from [0, 1), so that not all installations ask a server at the same moment. ``bounces`` is the folder of
     delivery reports, if there is one; ``journal`` the one where senders note what the server has taken.
-    ``shelf`` keeps the latest days as vectors. ``sign`` puts the domain's signature on a mail's bytes.
+    ``shelf`` keeps the latest days as vectors, ``news`` the batch that is being matched, by at most
+    ``match_processes`` processes (0: one a processor). ``sign`` puts the domain's signature on a mail.
     """
 
     database: Database
@@ -89,6 +91,8 @@ class Service:
     edition: Edition | None = field(default=None)
     edition_kept_as: str = ""
     shelf: Shelf = field(default_factory=Shelf)
+    news: News | None = field(default=None)
+    match_processes: int = 1
     fetcher: Getter = field(default_factory=Offline)
     arxiv: ArxivAddresses = ArxivAddresses()
     jitter: Callable[[], float] = lambda: 0.0

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from db import alert_store, subscriber_store, turn_store
+from db.match_rows import SHARD
 from db.records import Batch
 from jobs import match
-from jobs.match import Matched
+from jobs.match_shard import Matched
 from jobs.service import Service
 
 # Profiles of one shard: seconds of work, so that little is lost with a worker and all are busy to the end.
-SIZE = 2_000
+SIZE = SHARD
 
 
 @dataclass(frozen=True, slots=True)

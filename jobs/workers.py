@@ -24,7 +24,7 @@ from db.queue_store import Queue
 from db.session import Database
 from jobs import deliver, shards
 from jobs.deliver import Delivered
-from jobs.match import Matched
+from jobs.match_shard import Matched
 from jobs.queue import HERE
 from jobs.service import Service
 from jobs.shards import Plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ WORDS: tuple[Strength, ...] = (*(word for word, _ in STRENGTHS), "weak")
 NEAR = 5
 POOL = 50
 """From so many papers under the cut the explore slot is drawn."""
+JUST_UNDER = 0.5
+"""They must score this share of the cut."""
 
 _SPARE = 100  # so many muted papers are passed over before all papers of a reader are put in order
 _WIDTHS = (128, 512)  # most readers need the best hundred of a batch in order, few need all
@@ -72,15 +74,20 @@ class Chosen:
 
 
 def choose_many(
-    scores: Scores, asked: Asked, likeness: Likeness, *, diversity: float = 0.2, remembered: int = 0
-) -> Chosen:
+    scores: Scores, asked: Asked, likeness: Likeness, *, diversity: float = 0.2, remembered: int = 0,
+    places: Ints | None = None,
+) -> Chosen:  # fmt: skip
     """Choose from the P × n ``scores`` of a batch in the order of paper ids, by which ties break.
+
+    ``places`` (n) are the places of these papers in ``likeness`` and wherever else places are spoken of; left
+    out where they are in the order of ids there too.
 
     A paper must score above 0 and reach the cut. What is muted is neither chosen nor near. Papers that say
     the same are folded under the best of them, the rest is spread by maximal marginal relevance (Carbonell
     and Goldstein 1998), ``diversity`` being the weight of being unlike. Of what is left, the best `NEAR` are
-    near misses, and where a reader draws and may have two papers or more, one of the best `POOL` takes the
-    last place, with a probability proportional to its score. ``remembered`` best scores are handed back.
+    near misses, and where a reader draws, gets a paper and may have another, one of the best `POOL` that
+    score `JUST_UNDER` of the cut takes the last place, with a probability proportional to its score.
+    ``remembered`` best scores are handed back.
     """
     cuts = _at_least(asked.cuts, scores.dtype)
     passing = np.asarray((scores >= cuts[:, None]).sum(axis=1), np.int64)
@@ -94,7 +101,7 @@ def choose_many(
     for at in np.unique(width).tolist():
         rows = np.flatnonzero(width == at)
         whole = len(rows) == len(scores)
-        part = _Part.of(scores if whole else scores[rows], cuts[rows], int(widths[at]))
+        part = _Part.of(scores if whole else scores[rows], cuts[rows], int(widths[at]), places)
         parts.append((rows, part.chosen(rows, asked, likeness, diversity)))
     return _together(parts, scores, passing)
 
@@ -142,14 +149,16 @@ class _Part:
 
     scores: Scores
     cuts: Scores
+    names: Ints | None
     places: Ints
     best: Scores
     values: Floats
 
     @classmethod
-    def of(cls, scores: Scores, cuts: Scores, width: int) -> _Part:
-        places, best = best_first(scores, width)
-        return cls(scores, cuts, places, best, best.astype(np.float64))
+    def of(cls, scores: Scores, cuts: Scores, width: int, names: Ints | None) -> _Part:
+        columns, best = best_first(scores, width)
+        places = columns if names is None else names[columns]
+        return cls(scores, cuts, names, places, best, best.astype(np.float64))
 
     def chosen(self, rows: Ints, asked: Asked, likeness: Likeness, diversity: float) -> _Picked:
         limits = asked.limits[rows]
@@ -166,7 +175,10 @@ class _Part:
         chosen = leader == slots
         left = (slots < found[:, None]) & (leader < 0)
         folded = (leader >= 0) & ~chosen
-        drawn, odds = _drawn(self.values, left, np.where(limits > 1, asked.draws[rows], np.nan))
+        # Beside something that was wanted, and of what nearly was: noise is no exploring.
+        open_to = (limits > 1) & chosen.any(axis=1)
+        close = left & (self.values >= JUST_UNDER * self.cuts[:, None])
+        drawn, odds = _drawn(self.values, close, np.where(open_to, asked.draws[rows], np.nan))
         has = np.flatnonzero(drawn >= 0)
         left[has, drawn[has]] = False
         full = has[chosen[has].sum(axis=1) >= limits[has]]
@@ -199,7 +211,8 @@ class _Part:
             else:
                 if len(values) < n:
                     whole, best = best_first(self.scores[at : at + 1], n)
-                    places, values = whole[0], best[0].astype(np.float64)
+                    places = whole[0] if self.names is None else self.names[whole[0]]
+                    values = best[0].astype(np.float64)
                     continue
             break
         found = found[:width]
@@ -315,7 +328,8 @@ class _Picked:
         is_near, is_explored = near[row, slot], explored[row, slot]
         order = row * (3 * width) + slot + np.where(is_explored, width, 0) + np.where(is_near, 2 * width, 0)
         sorted_as = np.argsort(order)
-        row, slot, is_near, is_explored = (a[sorted_as] for a in (row, slot, is_near, is_explored))
+        row, slot = row[sorted_as], slot[sorted_as]
+        is_near, is_explored = is_near[sorted_as], is_explored[sorted_as]
         score = part.values[row, slot]
         pick_of = np.full(chosen.shape, -1, np.int64)
         pick_of[row, slot] = np.arange(len(row))
@@ -359,5 +373,5 @@ def _together(parts: list[tuple[Ints, _Picked]], scores: Scores, passing: Ints) 
     )  # fmt: skip
 
 
-def _joined(parts: list[NDArray[np.generic]], kind: type[np.generic]) -> NDArray[np.generic]:
+def _joined(parts: list[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
     return np.concatenate(parts) if parts else np.empty(0, kind)

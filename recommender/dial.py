@@ -70,6 +70,17 @@ class Past:
     papers: Ints
     days: Ints
 
+    @classmethod
+    def of(cls, scores: Halves, papers: Ints, days: Ints) -> Past:
+        """From P × w scores in any order, those that are not known being 0."""
+        # Positive numbers are in the order of their bits, and bits are sorted in half the time.
+        top = np.sort(scores.view(np.uint16), axis=1)[:, ::-1].view(np.float16)
+        return cls(top, (top > 0).sum(axis=1), papers, days)
+
+    def of_rows(self, rows: Ints) -> Past:
+        """The same of these profiles alone."""
+        return Past(self.top[rows], self.known[rows], self.papers[rows], self.days[rows])
+
     def with_reference(self, scores: Singles) -> Past:
         """The same and P × m scores of papers on hand, for profiles that have too little of their own yet."""
         top = np.concatenate([self.top, np.maximum(scores, 0)], axis=1, dtype=np.float32)

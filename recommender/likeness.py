@@ -39,8 +39,8 @@ class Likeness:
             return None
         same = self._titles[:, None] == self._titles[None, :]
         if self._X is None:
-            return same.astype(np.float32)
-        found = linear_kernel(self._X, dense_output=True).astype(np.float32, copy=False)
+            return np.asarray(same, np.float32)
+        found = np.asarray(linear_kernel(self._X, dense_output=True), np.float32)
         found[same] = 1
         return found
 
@@ -54,11 +54,11 @@ class Likeness:
     def among(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
         """The likeness of the papers at these places to each other: m × m, in the order given."""
         if self.whole is not None:
-            return self.whole[np.ix_(places, places)]
+            return np.asarray(self.whole[np.ix_(places, places)])
         titles = self._titles[places]
         same = titles[:, None] == titles[None, :]
         if self._X is None or not len(places):
-            return same.astype(np.float32)
-        found = linear_kernel(self._X[places], dense_output=True).astype(np.float32, copy=False)
+            return np.asarray(same, np.float32)
+        found = np.asarray(linear_kernel(self._X[places], dense_output=True), np.float32)
         found[same] = 1
         return found

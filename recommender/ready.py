@@ -13,8 +13,8 @@ from scipy import sparse
 from recommender.features import Feature
 from recommender.frequencies import STOP, read
 from recommender.interest import Interests
+from recommender.likeness import Likeness
 from recommender.paper import Paper
-from recommender.select import Likeness
 from recommender.text import normal
 from recommender.vectors import Edition, Matrix
 from recommender.weights import Weights

@@ -74,7 +74,7 @@ def choose(
     mutes: Mutes | None = None,
     seen: Collection[str] = frozenset(),
     cut: float | None = None,
-    X: Matrix | None = None,
+    X: Matrix | Likeness | None = None,
     history: ArrayLike | None = None,
     explore: float | None = None,
     diversity: float = 0.2,
@@ -82,24 +82,24 @@ def choose(
     """Choose at most ``limit`` of ``papers`` by their ``scores`` for one reader, as `choose_many` does.
 
     Papers must score above 0 and at least ``cut``. What is muted or in ``seen`` (canonical ids) is never
-    chosen, nor shown as near. ``X`` are the text columns of the papers' vectors (`Edition.text_columns`):
-    with them papers that say the same are folded and the rest is spread. ``explore`` is a number drawn from
-    [0, 1): it draws one paper from just under the cut into the last place where ``limit`` is 2 or more.
+    chosen, nor shown as near. ``X`` are the text columns of the papers' vectors (`Edition.text_columns`), or
+    the `Likeness` made of them: with it papers that say the same are folded and the rest is spread.
+    ``explore`` is a number drawn from [0, 1): it draws one paper from just under the cut into the last place
+    where ``limit`` is 2 or more and a paper is chosen.
     ``history`` (default: ``scores``) says how strong a score is. Ties break by paper id.
     """
-    given = np.asarray(scores, dtype=np.float64)
+    values = np.asarray(scores, dtype=np.float64)
     order = np.array(sorted(range(len(papers)), key=lambda at: papers[at].id), np.int64)
-    sorted_papers = [papers[at] for at in order.tolist()]
-    was_seen = np.array([paper.id in seen for paper in sorted_papers], bool)
-    values = given[order]
+    was_seen = np.array([paper.id in seen for paper in papers], bool)
     asked = Asked(
         np.array([limit]), np.array([-np.inf if cut is None else cut], np.float64),
-        np.array([_marks(given if history is None else history)]),
-        np.array([np.nan if explore is None else explore]), _barred(sorted_papers, mutes),
+        np.array([_marks(values if history is None else history)]),
+        np.array([np.nan if explore is None else explore]), _barred(papers, mutes),
     )  # fmt: skip
-    likeness = Likeness(sorted_papers, None if X is None else X[order])
-    found = choose_many(np.where(was_seen, 0.0, values)[None, :], asked, likeness, diversity=diversity)
-    chosen = _choices(found, order)
+    open_to = np.where(was_seen, 0.0, values)[order][None, :]
+    likeness = X if isinstance(X, Likeness) else Likeness(papers, X)
+    found = choose_many(open_to, asked, likeness, diversity=diversity, places=order)
+    chosen = _choices(found)
     count = int(found.counts[0, 0])
     drawn = sum(choice.explore is not None for choice in chosen)
     dropped = {
@@ -127,20 +127,18 @@ def _barred(papers: Sequence[Paper], mutes: Mutes | None) -> dict[int, Callable[
     return {0: lambda at: bool(filtered.reason(papers[at]))}
 
 
-def _choices(found: Chosen, order: np.ndarray[tuple[int], np.dtype[np.int64]]) -> tuple[Choice, ...]:
-    """The picks of one reader, in places of the papers before they were put in ``order``."""
+def _choices(found: Chosen) -> tuple[Choice, ...]:
+    """The picks of the only reader."""
     similar: dict[int, list[int]] = {}
-    for to, paper in zip(found.similar_to.tolist(), order[found.similar].tolist(), strict=True):
+    for to, paper in zip(found.similar_to.tolist(), found.similar.tolist(), strict=True):
         similar.setdefault(to, []).append(paper)
+    picks = zip(
+        found.paper.tolist(), found.score.tolist(), found.word.tolist(), found.explore.tolist(), strict=True
+    )
     return tuple(
         Choice(paper, score, WORDS[word], tuple(similar.get(at, ())), None if np.isnan(drawn) else drawn)
-        for at, (paper, score, word, drawn) in enumerate(
-            zip(
-                order[found.paper].tolist(), found.score.tolist(), found.word.tolist(),
-                found.explore.tolist(), strict=True,
-            )
-        )
-    )  # fmt: skip
+        for at, (paper, score, word, drawn) in enumerate(picks)
+    )
 
 
 def share_out(ranked: Sequence[Sequence[str]], limit: int) -> list[list[int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -102,13 +101,10 @@ class Weights:
         """
         rows = self._fitted_rows()
         steps, values, starts = _stepped(rows)
-        head = {
-            "edition": self.edition,
-            "ranker": self.ranker,
-            "named": [[*feature, *numbers] for feature, numbers in self.named],
-        }
-        header = json.dumps(head, ensure_ascii=False).encode()
-        header += b" " * (-len(header) % 4)
+        # A byte each that no name in its normal form holds.
+        names = "\n".join(f"{feature.kind}\t{feature.name}" for feature, _ in self.named)
+        header = f"{self.edition}\n{self.ranker}\n{names}".encode()
+        numbers = np.array([held for _, held in self.named], "<f4").reshape(len(self.named), rows.shape[0])
         return b"".join(
             (
                 _HEAD.pack(_MAGIC, len(header), rows.shape[0], len(self.named), self.fitted, len(steps)),
@@ -116,6 +112,7 @@ class Weights:
                 starts.astype("<u4").tobytes(),
                 steps.astype("<u2").tobytes(),
                 values.astype("<f2").tobytes(),
+                numbers.tobytes(),
             )
         )
 
@@ -136,8 +133,13 @@ class Weights:
             (packed.values[kept].astype(np.float32), columns[kept].astype(np.int32), indptr),
             shape=(len(starts) - 1, packed.fitted),
         )
-        head = json.loads(packed.header)
-        return cls(head["edition"], head["ranker"], rows, packed.fitted, packed.named())
+        edition, ranker, *_ = packed.header.decode().split("\n", 2)
+        named = tuple(
+            (Feature(cast(Kind, kind), name), tuple(numbers))
+            for line, numbers in packed.named()
+            for kind, name in [line.split("\t", 1)]
+        )
+        return cls(edition, ranker, rows, packed.fitted, named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +149,11 @@ class Packed:
 
     header: bytes
     fitted: int
-    has_names: bool
+    names: int
     starts: NDArray[np.uint32]
     steps: NDArray[np.uint16]
     values: NDArray[np.float16]
+    numbers: NDArray[np.float32]
 
     @classmethod
     def of(cls, blob: bytes) -> Packed:
@@ -165,18 +168,18 @@ class Packed:
             starts = np.frombuffer(blob, "<u4", k + 1, at)
             at += 4 * (k + 1)
             steps = np.frombuffer(blob, "<u2", values, at)
-            return cls(
-                header, fitted, names > 0, starts, steps, np.frombuffer(blob, "<f2", values, at + 2 * values)
-            )
+            halves = np.frombuffer(blob, "<f2", values, at + 2 * values)
+            numbers = np.frombuffer(blob, "<f4", names * k, at + 4 * values)
+            return cls(header, fitted, names, starts, steps, halves, numbers)
         except (struct.error, ValueError) as error:
             raise ValueError(f"not the weights of a profile ({error}); learn them anew") from error
 
-    def named(self) -> Named:
-        """The weights that go by name."""
-        return tuple(
-            (Feature(cast(Kind, kind), name), tuple(map(float, numbers)))
-            for kind, name, *numbers in json.loads(self.header)["named"]
-        )
+    def named(self) -> list[tuple[str, list[float]]]:
+        """The weights that go by name: kind and name with a tab between, and one number a row."""
+        if not self.names:
+            return []
+        lines = self.header.decode().split("\n")[2:]
+        return list(zip(lines, self.numbers.reshape(self.names, -1).tolist(), strict=True))
 
 
 def _stepped(rows: Matrix) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recommender.choosing import NEAR, POOL
+from recommender.choosing import JUST_UNDER, NEAR, POOL
 from recommender.interest import Mutes
 from recommender.likeness import SAME, Likeness
 from recommender.mutes import Filter
@@ -47,8 +47,9 @@ def choose(
         Choice(at, float(values[at]), strength(values[at], past), tuple(similar))
         for at, similar in zip(picked, folded, strict=True)
     ]
-    if explore is not None and limit > 1 and left:
-        drawn, propensity = _draw(values, left[:POOL], explore)
+    close = [at for at in left if cut is None or values[at] >= JUST_UNDER * cut]
+    if explore is not None and limit > 1 and close and chosen:
+        drawn, propensity = _draw(values, close[:POOL], explore)
         left.remove(drawn)
         if len(chosen) == limit:
             left.append(chosen.pop().paper)

@@ -1,5 +1,10 @@
 """What search, topics, trials of rankers, API keys and schedulers remember."""
 
+import struct
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -156,3 +161,93 @@ def upgrade() -> None:
 
     with op.batch_alter_table("feedback", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_feedback_at"), ["at"], unique=False)
+
+    op.create_table(
+        "scores",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("batch_id", sa.Integer(), nullable=False),
+        sa.Column("shard", sa.Integer(), nullable=False),
+        sa.Column("first", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("last", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ranked", sa.Integer(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["batch_id"], ["batch.id"], name=op.f("fk_scores_batch_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_scores")),
+    )
+    with op.batch_alter_table("scores", schema=None) as batch_op:
+        batch_op.create_index("ix_scores_shard", ["shard", "made_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_scores_batch_id"), ["batch_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_scores_made_at"), ["made_at"], unique=False)
+
+    # Weights have another form: they are learned anew.
+    op.execute("DELETE FROM model")
+    with op.batch_alter_table("match", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("picks", sa.LargeBinary(), nullable=True))
+    _pack_matches(op.get_bind())
+    with op.batch_alter_table("match", schema=None) as batch_op:
+        batch_op.alter_column("picks", existing_type=sa.LargeBinary(), nullable=False)
+        batch_op.drop_column("items")
+
+
+def _pack_matches(connection: sa.Connection) -> None:
+    """Matches as bytes instead of JSON, and their best scores apart, by blocks."""
+    match = sa.table(
+        "match", sa.column("profile_id"), sa.column("batch_id"), sa.column("made_at", sa.DateTime(True)),
+        sa.column("ranked"), sa.column("items", sa.JSON()), sa.column("picks", sa.LargeBinary()),
+    )  # fmt: skip
+    for batch_id in connection.scalars(
+        sa.select(match.c.batch_id).distinct().order_by(match.c.batch_id)
+    ).all():
+        after = 0
+        while rows := connection.execute(
+            sa.select(match)
+            .where(match.c.batch_id == batch_id, match.c.profile_id > after)
+            .order_by(match.c.profile_id)
+            .limit(1_024)
+        ).all():
+            after = rows[-1].profile_id
+            change = (
+                sa.update(match)
+                .where(match.c.batch_id == batch_id, match.c.profile_id == sa.bindparam("whose"))
+                .values(picks=sa.bindparam("packed"))
+            )
+            connection.execute(change, [{"whose": r.profile_id, "packed": _packed(r.items)} for r in rows])
+            _keep_scores(connection, batch_id, rows)
+
+
+def _packed(items: dict[str, Any]) -> bytes:
+    words = ("strong", "good", "near", "weak")
+    picks = [*items["chosen"], *items["near"]]
+    records = [
+        struct.pack(
+            "<IffBB", paper, score, float("nan") if explore is None else explore, words.index(word),
+            len(similar[:255]),
+        )
+        for paper, score, word, similar, explore in picks
+    ]  # fmt: skip
+    folded = [struct.pack("<I", number) for _, _, _, similar, _ in picks for number in similar[:255]]
+    head = struct.pack("<HH", len(items["chosen"]), len(items["near"]))
+    return b"".join((head, *records, *folded))
+
+
+def _keep_scores(connection: sa.Connection, batch_id: int, rows: Sequence[sa.Row[Any]]) -> None:
+    scores = sa.table(
+        "scores", sa.column("batch_id"), sa.column("shard"), sa.column("first"), sa.column("last"),
+        sa.column("made_at", sa.DateTime(True)), sa.column("ranked"), sa.column("data", sa.LargeBinary()),
+    )  # fmt: skip
+    # Matches of one batch may have been made at different times, and of different numbers of papers.
+    blocks: dict[tuple[int, datetime, int], list[sa.Row[Any]]] = {}
+    for row in rows:
+        blocks.setdefault((row.profile_id // 4_096, row.made_at, row.ranked), []).append(row)
+    for (shard, made_at, ranked), held in blocks.items():
+        data = struct.pack("<H", 64) + b"".join(
+            struct.pack("<qH", r.profile_id, len(r.items["chosen"]))
+            + struct.pack("<64e", *[*r.items.get("scores", ()), *[0.0] * 64][:64])
+            for r in held
+        )
+        values = {
+            "batch_id": batch_id, "shard": shard, "first": held[0].profile_id, "last": held[-1].profile_id,
+            "made_at": made_at, "ranked": ranked, "data": data,
+        }  # fmt: skip
+        connection.execute(sa.insert(scores).values(values))
