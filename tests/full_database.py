@@ -24,6 +24,12 @@ from db.columns import Moment
 from db.tables import Base
 
 ROWS = 3
+FIRST_ITEMS = {
+    "chosen": [[2, 0.5, "strong", [3, 1], None], [1, 0.25, "weak", [], 0.125]],
+    "near": [[3, 0.125, "near", [], None]],
+    "scores": [0.5, 0.25, 0.125],
+}
+"""A match as the first schema kept it."""
 
 
 def fill(session: Session, tables: MetaData = Base.metadata) -> None:
@@ -50,6 +56,8 @@ def _value(table: Table, column: Column[Any], number: int) -> Any:
         return None
     if column.foreign_keys or column.name == "id":
         return number
+    if (table.name, column.name) == ("match", "items"):
+        return FIRST_ITEMS
     moment = datetime.fromisoformat("2025-11-02T23:59:59.999999+14:00") + timedelta(days=number)
     made: list[tuple[Any, Any]] = [
         (JSON, {"n": [number, 0.1 + 0.2, None, "Łukasz “ψ”\u2028\U0001d54f", {}], "": "\\u0000'\""}),

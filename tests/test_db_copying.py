@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import MetaData
 
-from db import backup, copying, migrate, search_store, subscriber_store
+from db import (
+    alert_store,
+    backup,
+    copying,
+    match_store,
+    migrate,
+    model_store,
+    search_store,
+    subscriber_store,
+)
 from db.copying import CopyError
+from db.records import Pick
 from db.session import Database
 from jobs import indexing
 from jobs.service import Service
@@ -147,12 +158,26 @@ def test_an_installation_of_the_first_schema_is_upgraded_with_all_that_is_in_it(
     assert len(first.tables) > 15
     with database.writing() as session:
         fill(session, first)
+    for changed in ("match", "model"):
+        first.remove(first.tables[changed])
     with database.reading() as session:
         before = everything(session, first)
     migrate.upgrade(database)
     assert migrate.faults(database) == []
     with database.reading() as session:
         assert everything(session, first) == before
+        for profile in (1, 2, 3):
+            (match,) = alert_store.matches_of(session, profile)
+            assert (match.batch_id, match.ranked) == (profile, 7 * profile)
+            assert match.chosen == (Pick(2, 0.5, "strong", (3, 1)), Pick(1, 0.25, "weak", (), 0.125))
+            assert match.near == (Pick(3, 0.125, "near"),)
+        blocks = match_store.recent_scores(session, 1, 3, NOW - timedelta(days=60))
+        assert [(b.batch_id, b.ranked, b.profiles.tolist(), b.chosen.tolist()) for b in blocks] == [
+            (n, 7 * n, [n], [2]) for n in (1, 2, 3)
+        ]
+        assert blocks[0].best[0, :4].tolist() == [0.5, 0.25, 0.125, 0]
+        # Weights have another form: they are learned anew.
+        assert model_store.models(session, [1, 2, 3]) == {}
 
 
 def test_a_database_that_is_replaced_keeps_no_text_of_the_one_before(ingested: Service, make: Maker) -> None:
