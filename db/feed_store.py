@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import LargeBinary, Select, event, func, select
+from sqlalchemy import ColumnElement, LargeBinary, Select, event, func, select
 from sqlalchemy.orm import Session
 
 from db.match_rows import HEAD
@@ -135,10 +135,14 @@ def topic_changed(mark: Mark) -> datetime:
     return moment
 
 
+def chosen_head() -> ColumnElement[bytes]:
+    """The part of a match that says how many papers are chosen, see `match_rows.HEAD`."""
+    return func.substr(MatchRow.picks, 1, HEAD.size, type_=LargeBinary)
+
+
 def chosen_counts(session: Session, profile_id: int) -> list[tuple[int, int]]:
     """How many papers each of a profile's matches chose, as (batch, papers), oldest first; none without."""
-    head = func.substr(MatchRow.picks, 1, HEAD.size, type_=LargeBinary)
-    query = select(MatchRow.batch_id, head).where(MatchRow.profile_id == profile_id)
+    query = select(MatchRow.batch_id, chosen_head()).where(MatchRow.profile_id == profile_id)
     counted = [
         (batch, HEAD.unpack(held)[0]) for batch, held in session.execute(query.order_by(MatchRow.batch_id))
     ]

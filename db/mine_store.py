@@ -9,6 +9,9 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from db import alert_store
+from db.feed_store import chosen_head
+from db.match_rows import HEAD
 from db.subscriber_store import ERASED
 from db.tables import (
     ApiKeyRow,
@@ -66,13 +69,13 @@ def volume(
 ) -> dict[int, list[tuple[datetime, int]]]:
     """When each of these profiles was matched since then, and how many papers it got; oldest first."""
     query = (
-        select(MatchRow.profile_id, MatchRow.made_at, MatchRow.items)
+        select(MatchRow.profile_id, MatchRow.made_at, chosen_head().label("head"))
         .where(MatchRow.profile_id.in_(list(profile_ids)), MatchRow.made_at >= since)
         .order_by(MatchRow.batch_id)
     )
     found: dict[int, list[tuple[datetime, int]]] = {}
     for row in session.execute(query):
-        found.setdefault(row.profile_id, []).append((row.made_at, len(row.items["chosen"])))
+        found.setdefault(row.profile_id, []).append((row.made_at, HEAD.unpack(row.head)[0]))
     return found
 
 
@@ -115,6 +118,8 @@ def erase(session: Session, subscriber_id: int, now: datetime) -> None:
     A row without an address stays, so that its number, which signed links name, never means somebody else.
     """
     own = select(ProfileRow.id).where(ProfileRow.subscriber_id == subscriber_id)
+    for number in session.scalars(own).all():
+        alert_store.forget_scores(session, number)
     for table in (FeedbackRow, ModelRow, MatchRow, TrialRow, ShadowRow):
         session.execute(delete(table).where(table.profile_id.in_(own)))
     for held in (ProfileRow, DigestRow, BounceRow, ApiKeyRow):
