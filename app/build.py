@@ -47,6 +47,7 @@ def service(settings: Settings | None = None) -> Service:
     return Service(
         database, links, _sender(settings), _mailer(settings), fetcher=_fetcher(settings, database),
         jitter=random.Random().random,  # noqa: S311  # spreads requests, guards nothing
+        match_processes=settings.match_processes,
         bounces=settings.bounces, journal=settings.data / "taken", sign=_sign(settings),
         keep=Keep(timedelta(days=settings.keep_days), timedelta(days=settings.keep_log_days)),
     )  # fmt: skip

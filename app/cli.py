@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands import benching, database, outbox, profiles, sources
+from app.commands import benching, database, outbox, profiles, shadowing, sources
 
 app = typer.Typer(
     name="paperwatch",
@@ -20,6 +20,7 @@ app.add_typer(profiles.app, name="profile")
 app.add_typer(sources.app, name="sources")
 app.add_typer(outbox.app, name="outbox")
 app.add_typer(benching.app, name="bench")
+app.add_typer(shadowing.app, name="shadow")
 app.add_typer(database.app, name="db")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]

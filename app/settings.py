@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     )
     smtp_timeout: float = Field(60, gt=0, le=600, description="Seconds that the relay may take for an answer")
     smtp_ca_file: str = Field("", description="PEM file of further authorities that the relay's TLS may have")
+    match_processes: int = Field(
+        0, ge=0, le=256, description="Processes that match many profiles at once; 0: one for each processor"
+    )
     dkim_key: str = Field("", description="RSA private key in PEM that signs every mail (DKIM)")
     dkim_selector: str = Field("", description="Name of that key in the DNS: SELECTOR._domainkey.DOMAIN")
     dkim_domain: str = Field("", description="Domain that signs; the one of mail_from if unset")

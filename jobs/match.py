@@ -34,7 +34,6 @@ def match_pending(service: Service, now: datetime) -> Matched:
         done = match_shard(service, batch.id, now)
         with service.database.writing() as session:
             alert_store.finish_batch(session, batch.id, now)
-        service.news = None
         total = Matched(
             total.batches + 1, total.papers + done.papers, total.profiles + done.profiles,
             total.chosen + done.chosen,

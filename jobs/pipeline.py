@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from db.records import Receipt
-from jobs import bounces, ingest, learning, library, match, thinning
+from jobs import bounces, ingest, learning, library, match, shadow, thinning
 from jobs.deliver import Delivered
 from jobs.match_shard import Matched
 from jobs.queue import HERE, Hands
@@ -41,6 +41,8 @@ def run_once(service: Service, now: datetime, run: str, hands: Hands = HERE) -> 
     stage(service, "gather", lambda: match.gather(service, now, checked))
     # vectors.transform -> ranking.score -> select.choose
     matched = stage(service, "match", lambda: hands.match(service, now, run))
+    # What a ranker on trial would have chosen.
+    stage(service, "shadow", lambda: shadow.score_pending(service, now))
     # Addresses that are gone get no more.
     stage(service, "bounces", lambda: bounces.read(service, now))
     # alert_store.queue, mail.render -> smtp.send

@@ -7,11 +7,13 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from sqlalchemy import delete
 
 from benchmarks import synthetic
 from db import alert_store, match_store, paper_store, source_store, subscriber_store
 from db.records import Match
-from jobs import learning, match, news, reading
+from db.tables import MatchRow, ScoresRow
+from jobs import learning, match, match_processes, news, reading
 from jobs.match_shard import draw_of, recent_scores
 from jobs.service import Service
 from profiles.delivery import DeliveryPlan
@@ -52,8 +54,8 @@ def announce(service: Service, day: int, count: int = 60) -> int:
     return batch.id
 
 
-def join(service: Service, count: int, email: str = "r@example.org") -> list[Profile]:
-    """Confirmed readers of different interests, some with mutes and seeds."""
+def join(service: Service, count: int, email: str = "r@example.org", per_day: int = 0) -> list[Profile]:
+    """Confirmed readers of different interests; where all want the same number a day, none mutes anything."""
     joined = []
     chance = np.random.default_rng(4)
     examples = synthetic.papers(count)
@@ -63,11 +65,11 @@ def join(service: Service, count: int, email: str = "r@example.org") -> list[Pro
             interests = Interests(
                 statement=examples[n].title,
                 terms=((str(chance.choice(WORDS)), 1.0),),
-                mutes=Mutes(terms=(WORDS[n % 10],), authors=("Author 7",)) if n % 3 == 0 else Mutes(),
+                mutes=Mutes() if n % 3 or per_day else Mutes(terms=(WORDS[n % 10],), authors=("Author 7",)),
             )
             joined.append(
                 subscriber_store.add_profile(
-                    session, person.id, "p", interests, per_day=1 + n % 4, delivery=DeliveryPlan(),
+                    session, person.id, "p", interests, per_day=per_day or 1 + n % 4, delivery=DeliveryPlan(),
                     feed_token=f"{n}{email}", now=NOW,
                 )
             )  # fmt: skip
@@ -171,6 +173,24 @@ def test_two_processes_at_one_shard_store_each_match_once(
         (block,) = match_store.recent_scores(session, 0, 4_095, NOW - timedelta(days=1))
     assert block.profiles.tolist() == [p.id for p in profiles]
     assert {m.made_at for held in matches(service, profiles) for m in held} == {NOW}
+
+
+def test_several_processes_match_as_one_does(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    profiles = join(service, 6)
+    batch_id = announce(service, 0)
+    service.match_processes = 2
+    monkeypatch.setattr(match, "FEWEST", 2)
+    monkeypatch.setattr(match_processes, "SHARD", 4)
+    done = match.match_shard(service, batch_id, NOW)
+    spread = matches(service, profiles)
+    assert (done.profiles, done.papers, done.chosen) == (6, 60, sum(len(h[0].chosen) for h in spread))
+
+    with service.database.writing() as session:
+        session.execute(delete(MatchRow))
+        session.execute(delete(ScoresRow))
+    service.match_processes = 1
+    match.match_shard(service, batch_id, NOW)
+    assert matches(service, profiles) == spread
 
 
 def test_what_was_learned_by_the_way_is_kept_and_used(service: Service) -> None:
