@@ -162,6 +162,10 @@ def upgrade() -> None:
     with op.batch_alter_table("feedback", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_feedback_at"), ["at"], unique=False)
 
+    _take_scores_apart()
+
+
+def _take_scores_apart() -> None:
     op.create_table(
         "scores",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
