@@ -46,7 +46,7 @@ def test_each_stage_that_did_something_is_one_line_with_counts_and_seconds(
     with capture_logs() as lines:
         run_once(service, NOW, "r1")
     told = {line["stage"]: line for line in lines if line["event"] == "stage"}
-    names = ["ingest", "edition", "gather", "match", "bounces", "deliver", "library", "thinning"]
+    names = ["ingest", "edition", "gather", "match", "shadow", "bounces", "deliver", "library", "thinning"]
     assert list(told) == names
     assert {line["seconds"] for line in told.values()} == {1.0}
     assert told["ingest"]["new"] == 11
