@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email import message_from_bytes, policy
@@ -128,17 +128,19 @@ class Cutting:
         inner, outer = await asyncio.open_connection("127.0.0.1", self.port)
 
         async def back() -> None:
-            while data := await inner.read(65_536):
-                writer.write(data)
+            with suppress(OSError):
+                while data := await inner.read(65_536):
+                    writer.write(data)
 
         answers = asyncio.create_task(back())
         self.tasks.add(answers)
-        while data := await reader.read(512):
-            outer.write(data)
-            self.left -= len(data)
-            if -512 < self.left <= 0:
-                self.left = -512
-                break
+        with suppress(OSError):
+            while data := await reader.read(512):
+                outer.write(data)
+                self.left -= len(data)
+                if -512 < self.left <= 0:
+                    self.left = -512
+                    break
         outer.close()
         writer.close()
 
