@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
@@ -109,7 +110,8 @@ def arrivals(session: Session, since: datetime) -> list[Arrival]:
 
 def deliveries(session: Session, since: datetime, *, about: int) -> list[tuple[datetime, int]]:
     """When digests were sent, and the newest batch in each; of very many an even sample of ``about`` many."""
-    sent = DigestRow.sent_at > since, DigestRow.kind == "digest", DigestRow.state == "sent"
+    # Only what was sent has a moment; asked for the state as well, SQLite takes the index of states.
+    sent = DigestRow.sent_at > since, DigestRow.kind == "digest"
     number = select(func.count()).select_from(DigestRow).where(*sent).scalar_subquery()
     newest = select(func.max(MatchRow.batch_id)).where(MatchRow.digest_id == DigestRow.id).scalar_subquery()
     query = select(DigestRow.sent_at, newest).where(*sent, DigestRow.id % (number // about + 1) == 0)
@@ -170,9 +172,22 @@ def papers_by_day(session: Session, since: datetime) -> list[tuple[date, int, in
     return [(_as_day(at), source, int(number)) for at, source, number in session.execute(query)]
 
 
-def digests_by_day(session: Session, since: datetime) -> dict[date, int]:
-    """How many digests were sent each day."""
-    return _by_day(session, DigestRow.sent_at, since, DigestRow.kind == "digest")
+def digests_by_day(session: Session, days: Sequence[date]) -> dict[date, int]:
+    """How many digests were sent on each of these days (UTC).
+
+    Each is a stretch of one index; counting it is much quicker than making days of all its moments.
+    """
+    counts = []
+    for day in days:
+        begins = datetime.combine(day, time(0), UTC)
+        sent = DigestRow.sent_at >= begins, DigestRow.sent_at < begins + timedelta(days=1)
+        counts.append(
+            select(func.count())
+            .select_from(DigestRow)
+            .where(*sent, DigestRow.kind == "digest")
+            .scalar_subquery()
+        )
+    return dict(zip(days, session.execute(select(*counts)).one(), strict=True))
 
 
 def bounces_by_day(session: Session, since: datetime) -> dict[date, int]:
