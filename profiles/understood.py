@@ -17,7 +17,7 @@ _REFERENCE = re.compile(r"\d{4}\.\d{4,5}|\b10\.\d{4,9}/|arxiv|^[a-z-]+(?:\.[a-z]
 # Of arXiv's archives those whose bare name is no word of English; the others need their subject class.
 _ALONE = "astro-ph|cond-mat|gr-qc|hep-ex|hep-lat|hep-ph|hep-th|math-ph|nucl-ex|nucl-th|quant-ph"
 _PARTED = "astro-ph|cond-mat|cs|econ|eess|math|nlin|physics|q-bio|q-fin|stat"
-_CATEGORY = re.compile(rf"(?:{_ALONE})|(?:{_PARTED})\.(?:[A-Z]{{2}}|[a-z]+-[a-z]+(?:-[a-z]+)?|\*)")
+_CATEGORY = re.compile(rf"(?:{_ALONE})|(?:{_PARTED})\.(?:[A-Z]{{2}}|optics|soft|other|[a-z]+-[a-z]+|\*)")
 _LABELLED = re.compile(r"\s*(?P<kind>[a-z]+)\s*:\s*(?P<value>\S.*)", re.IGNORECASE)
 _KINDS = {
     "author": "authors", "authors": "authors", "by": "authors", "follow": "authors", "people": "authors",

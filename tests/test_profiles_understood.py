@@ -51,7 +51,17 @@ def test_whatever_is_typed_what_was_sorted_is_not_found_again(text: str) -> None
 
 @given(
     st.lists(
-        st.sampled_from(["2510.21419", "10.1145/3600006.3613165", "cs.DC", "serving = 2", "edge = -1.5"]),
+        st.sampled_from(
+            [
+                "2510.21419",
+                "10.1145/3600006.3613165",
+                "cs.DC",
+                "physics.optics",
+                "cond-mat.mtrl-sci",
+                "serving = 2",
+                "edge = -1.5",
+            ]
+        ),
         min_size=1,
     )
 )
