@@ -91,7 +91,8 @@ def of_outbox(states: Mapping[str, int], waiting: Sequence[Queued], now: datetim
     found = []
     if failed := states.get("failed", 0):
         why = f"{failed} mails could not be delivered"
-        cure = "see why with `paperwatch outbox list --state failed`; when mended, `paperwatch outbox retry --state failed`"
+        cure = "see why with `paperwatch outbox list --state failed`; when that is mended, "
+        cure += "`paperwatch outbox retry --state failed`"
         found.append(Finding("outbox", why, cure))
     stuck = [m for m in waiting if m.state in ("queued", "sending") and now - m.queued_at > _STUCK]
     if stuck:
