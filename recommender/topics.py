@@ -122,7 +122,7 @@ def learn(
 
     Logistic regression, one label against the rest, and against ``others``: papers that nobody tagged, taken
     for papers without these labels. Digests choose what they show, and what is learned from them alone calls
-    nearly every paper of arXiv one of theirs (3,817 of 3,834 of all subjects; with others 100). The cut of
+    nearly every paper of arXiv one of theirs (3,817 of 3,834 of all subjects; with others 106). The cut of
     each label is the one with the best F1 when each third of the papers, in the order given, is labelled by
     what the other two teach: given by date, that is how later papers are met. Raises ValueError where fewer
     than two labels are frequent enough.

@@ -110,6 +110,15 @@ def test_lists_are_read_to_their_end_by_their_links(service: Service, browser: T
         assert len(seen) == len(set(seen)) == wanted, start
 
 
+def test_a_topics_page_names_its_feeds_and_they_answer(service: Service, browser: TestClient) -> None:
+    add(service, [PAPER])
+    page = browser.get("/papers/topic/llm-inference").text
+    found = re.findall(r'<link rel="alternate" type="[^"]+" title="LLM inference" href="([^"]+)"', page)
+    assert len(found) == 3
+    for address in found:
+        assert "Pooling a key-value cache" in browser.get(address).text
+
+
 def test_where_nothing_has_all_words_some_is_shown(service: Service, browser: TestClient) -> None:
     add(service, [PAPER, *papers(2)])
     page = browser.get("/papers?q=gravel+quaternions").text
