@@ -30,7 +30,7 @@ def by_papers(sizes: Sequence[int]) -> list[Point]:
 def _new_batch(size: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         service = match.service(Path(folder))
-        match._fill(service, _READERS, 1)
+        match._fill(service, _READERS, 1, 1)
         matching.match_pending(service, match._NOW)
         with service.database.writing() as session:
             source = source_store.add(session, name="a", kind="file", location="a", every_minutes=0, now=None)

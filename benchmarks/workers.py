@@ -21,16 +21,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sqlalchemy import create_engine, delete, text, update
+from sqlalchemy import create_engine, delete, func, select, text, update
 
 from benchmarks import match
 from db import alert_store, migrate, queue_store
 from db.session import Database
-from db.tables import BatchRow, MatchRow, TurnRow
+from db.tables import BatchRow, MatchRow, ScoresRow, TurnRow
 from jobs.service import Service
 from jobs.workers import DEAD_SECONDS, Workers
 
 _READY_SECONDS = 60.0
+_DAYS = 20  # since when the readers have had papers
 
 
 def measure(profiles: int, papers: int, workers: Sequence[int] = (1, 2)) -> dict[str, object]:
@@ -39,7 +40,7 @@ def measure(profiles: int, papers: int, workers: Sequence[int] = (1, 2)) -> dict
         database = Database(url)
         migrate.upgrade(database)
         service = replace(match.service(Path(folder)), database=database)
-        match._fill(service, profiles, papers)
+        match._fill(service, profiles, papers, _DAYS)
         spent = {number: _spent(service, number, Path(folder)) for number in workers}
         database.dispose()
     rates = {number: profiles / found.seconds for number, found in spent.items()}
@@ -137,9 +138,11 @@ def _alive(service: Service) -> int:
 def _match_anew(service: Service) -> float:
     """Forget that the batch was matched, hand it out, wait until it is done again: the seconds it took."""
     with service.database.writing() as session:
+        last = select(func.max(BatchRow.id)).scalar_subquery()
         session.execute(delete(TurnRow))
-        session.execute(delete(MatchRow))
-        session.execute(update(BatchRow).values(matched_at=None))
+        session.execute(delete(MatchRow).where(MatchRow.batch_id == last))
+        session.execute(delete(ScoresRow).where(ScoresRow.batch_id == last))
+        session.execute(update(BatchRow).where(BatchRow.id == last).values(matched_at=None))
     hands = Workers("benchmark")
     start = time.perf_counter()
     hands.match(service, match._NOW, "benchmark")

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from db.session import rows_changed
-from db.tables import BatchRow, DigestRow, MatchRow, ReceiptRow, ShadowRow, TurnRow
+from db.tables import BatchRow, DigestRow, MatchRow, ReceiptRow, ScoresRow, ShadowRow, TurnRow
 
 _OVER = ("sent", "empty", "failed", "suppressed", "cancelled")
 
@@ -23,6 +23,12 @@ def matches(session: Session, before: datetime, *, at_most: int) -> int:
     key = tuple_(MatchRow.profile_id, MatchRow.batch_id)
     old = select(MatchRow.profile_id, MatchRow.batch_id).where(MatchRow.batch_id <= _last_batch(before))
     return rows_changed(session, delete(MatchRow).where(key.in_(old.limit(at_most))))
+
+
+def scores(session: Session, before: datetime, *, at_most: int) -> int:
+    """Blocks of scores from before then, which the dial looks at no more."""
+    old = _oldest(select(ScoresRow.id), ScoresRow.made_at < before, at_most)
+    return rows_changed(session, delete(ScoresRow).where(ScoresRow.id.in_(old)))
 
 
 def shadows(session: Session, before: datetime, *, at_most: int) -> int:

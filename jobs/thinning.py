@@ -11,6 +11,7 @@ from jobs.service import Service
 
 _AT = time(3)  # o'clock, UTC
 _TOGETHER = 5_000  # rows of one transaction
+_SCORES = timedelta(days=35)  # the dial learns from the last 30
 
 
 def thin(service: Service, now: datetime, run: str) -> dict[str, int] | None:
@@ -25,6 +26,7 @@ def thin(service: Service, now: datetime, run: str) -> dict[str, int] | None:
     old, told = now - service.keep.readers, now - service.keep.log
     gone = {
         "match": _until_done(service, lambda s: thin_store.matches(s, old, at_most=_TOGETHER)),
+        "scores": _until_done(service, lambda s: thin_store.scores(s, now - _SCORES, at_most=_TOGETHER)),
         "shadow": _until_done(service, lambda s: thin_store.shadows(s, old, at_most=_TOGETHER)),
         "digest": _digests(service, old),
         "receipt": _until_done(service, lambda s: thin_store.receipts(s, told, at_most=_TOGETHER)),

@@ -41,10 +41,10 @@ def test_old_matches_and_sent_digests_go_and_nothing_else(
     before = copying.counts(thinned.database)
     assert (before["match"], before["digest"]) == (1, 1)
     assert thinning.thin(thinned, LATER, "later") == {
-        "match": 1, "shadow": 0, "digest": 1, "receipt": 0, "turn": 1,
+        "match": 1, "scores": 1, "shadow": 0, "digest": 1, "receipt": 0, "turn": 1,
     }  # fmt: skip
     after = copying.counts(thinned.database)
-    assert {t: n for t, n in before.items() if after[t] != n} == {"match": 1, "digest": 1}
+    assert {t: n for t, n in before.items() if after[t] != n} == {"match": 1, "digest": 1, "scores": 1}
     # The paper is in its batch, and comes to nobody again.
     tick(thinned, minutes=41 * 24 * 60)
     assert len(mails(outbox)) == 1

@@ -55,6 +55,7 @@ async def _work_here(*, child: bool) -> None:
 
         threading.Thread(target=end_with_parent, daemon=True).start()
     service = build.service()
+    service.match_processes = 1  # there are as many workers as the operator wants processes
     await workers.work(service, build.process_name(), build.now, stopping)
     service.database.dispose()
 
