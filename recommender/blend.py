@@ -111,19 +111,22 @@ class Blend:
         if background is None:
             return closed, 1.0
         others = background.others[:, liked.columns]
-        spread = _spread(others, closed)
+        unjudged = ~liked.among(others)
+        spread = _deviation(np.asarray(others @ closed)[unjudged])
         mean = Whitened.of(background, liked, self._noise(liked))
-        worth = self.whitened * background.covered / _spread(others, mean.weights)
+        worth = self.whitened * background.covered
+        worth /= _deviation(np.asarray(others @ mean.weights)[unjudged])
         blend = closed / spread + worth * mean.weights
         length = _length(blend)
         # Were a paper not liked, its terms would be held by one paper less.
         fewer = (self._odds(edition, liked, 1, less=1.0) - wanted) / spread
         alone = liked.X @ (blend + fewer) + worth * mean.alone(liked)
-        words = np.concatenate([alone, others @ blend])
-        times = self._times(edition, liked, words, held, background.others, names, length)
+        words = np.concatenate([alone, np.asarray(others @ blend)[unjudged]])
+        times = self._times(edition, liked, words, held, (background.others, unjudged), names, length)
         share = self.fitted * min(1.0, (liked.count - self.fit_from) / (self.fit_fully - self.fit_from))
         if share > 0:
-            blend = (blend + share * self._corrected(liked, others, blend)) / (1 + share)
+            rest = others if unjudged.all() else sparse.csc_matrix(sparse.csr_matrix(others)[unjudged])
+            blend = (blend + share * self._corrected(liked, rest, blend)) / (1 + share)
         return blend, times * length / _length(blend)
 
     def _corrected(self, liked: Liked, others: Other, blend: Floats) -> Floats:
@@ -157,12 +160,13 @@ class Blend:
         return min(max(self.noise / liked.count, self.least_noise), self.most_noise)
 
     def _times(
-        self, edition: Edition, liked: Liked, words: Floats, held: Matrix, others: Other,
-        names: tuple[Ints, Floats], length: float,
+        self, edition: Edition, liked: Liked, words: Floats, held: Matrix,
+        general: tuple[Other, NDArray[np.bool_]], names: tuple[Ints, Floats], length: float,
     ) -> float:  # fmt: skip
         """How many times the weights of ``names`` count beside words of length one.
 
-        ``words`` are the scores that words of this ``length`` give the judged papers, then the ``others``.
+        ``words`` are the scores that words of this ``length`` give the judged papers, then those papers of
+        the ``general`` ones that were not judged.
         """
         columns, weights = names
         likes = liked.mass > 0
@@ -179,7 +183,8 @@ class Blend:
         # `LogOdds` scales its weights by a length that it keeps to itself.
         scale = float(weights @ whole) / (float(whole @ whole) or 1.0)
         alone = np.bincount(owner, (weights + scale * fewer)[at], minlength=len(likes))
-        beside = length * np.concatenate([alone, others[:, columns] @ weights])
+        others, unjudged = general
+        beside = length * np.concatenate([alone, np.asarray(others[:, columns] @ weights)[unjudged]])
         both = np.column_stack([words, beside]) / _deviation(words[len(likes) :])
         judged, rest = both[: len(likes)], both[len(likes) :]
         return leave_one_out.ratio(judged[likes], liked.mass[likes], rest, self.doubt)

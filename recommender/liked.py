@@ -14,6 +14,8 @@ from recommender.vectors import Edition, Matrix
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_SAME = 1e-5
+
 
 @dataclass(frozen=True, slots=True)
 class Liked:
@@ -62,3 +64,16 @@ class Liked:
         spread = masses[self.owners]
         each = spread if values is None else spread * values
         return np.bincount(self.where, each, minlength=len(self.columns)).astype(np.float64)
+
+    def among(self, others: sparse.csc_matrix[np.float32]) -> NDArray[np.bool_]:
+        """Which of ``others`` (m × columns) are judged papers: a liked one must not stand for all the rest.
+
+        Such a paper has all of its words, so all of its length, on the columns of the judged ones, and the
+        same sum of values in a mixed order of signs as one of them.
+        """
+        whole = np.bincount(others.indices, others.data.astype(np.float64) ** 2, minlength=others.shape[0])
+        mixed = np.cos(np.arange(len(self.columns), dtype=np.float64) ** 1.5)
+        own = np.sort(self.X @ mixed)
+        sums = np.asarray(others @ mixed)
+        place = np.searchsorted(own, sums - _SAME).clip(max=len(own) - 1)
+        return np.asarray((np.abs(whole - 1) < 1e-3) & (np.abs(own[place] - sums) <= _SAME))

@@ -254,6 +254,17 @@ def test_a_liked_paper_scores_by_the_others_as_if_it_had_not_been_liked(edition:
         assert found[at] == pytest.approx(float((own.X[[at]] @ without)[0]), abs=1e-4)
 
 
+def test_judged_papers_are_known_in_the_background(edition: Edition) -> None:
+    held = background.attached(edition)
+    assert held is not None
+    X = sparse.csr_matrix(held.others)
+    own = Liked.of(
+        edition, sparse.vstack([X[[3, 70, 500]], edition.transform(papers(40, 8))], "csr"), np.ones(43)
+    )
+
+    assert np.flatnonzero(own.among(held.others[:, own.columns])).tolist() == [3, 70, 500]
+
+
 def test_prose_is_told_from_bags_of_words() -> None:
     bags = [
         Paper(f"b{at}", "", abstract=" ".join(sorted(paper.abstract.split() * 3)))
