@@ -157,7 +157,7 @@ def load(environ: dict[str, str] | None = None) -> Settings:
     except ValidationError as exc:
         first = exc.errors()[0]
         name = str(first["loc"][0])
-        shown = "…" if name.endswith(("key", "secret", "password")) else repr(given.get(name))
+        shown = "…" if name.endswith(("key", "secret", "password", "database_url")) else repr(given.get(name))
         raise SettingsError(f"{PREFIX}{name.upper()}={shown}: {first['msg']}") from exc
 
 

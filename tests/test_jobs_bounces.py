@@ -81,6 +81,33 @@ def test_the_mail_that_came_back_is_known_whole_or_by_its_headers(returned: str)
     assert report.message_id == OURS
 
 
+def in_words(address: str, why: str, message_id: str = OURS) -> bytes:
+    """A report as qmail writes it: no fields, only words, and the mail that came back below."""
+    text = (
+        "From: MAILER-DAEMON@mx.example.net\nTo: digest@papers.example.org\nMessage-ID: <1@mx.example.net>\n"
+        "Subject: failure notice\n\nHi. This is the mail program at mx.example.net.\n\n"
+        f"<{address}>:\n{why}\n\n--- Below this line is a copy of the message.\n\n"
+        f"From: digest@papers.example.org\nTo: {address}\nMessage-ID: {message_id}\n\nHello\n"
+    )
+    return text.encode()
+
+
+def test_a_report_in_the_words_of_a_single_server_is_understood() -> None:
+    (report,) = bounce_report.parse(in_words("Ada@example.org", "Sorry, no mailbox here. (#5.1.1)"))
+    assert (report.kind, report.address, report.message_id) == ("hard", "ada@example.org", OURS)
+
+
+def test_a_report_in_words_ends_the_mail_only_if_it_returns_ours(
+    service: Service, sent: tuple[Profile, str]
+) -> None:
+    profile, message_id = sent
+    made_up = in_words("ada@example.org", "Sorry, no mailbox here.", "<made-up@example.net>")
+    assert bounces.take(service, made_up, NOW).suppressed == 0
+    assert state_of(service, profile)[0] == "confirmed"
+    assert bounces.take(service, in_words("ada@example.org", "Sorry.", message_id), NOW).suppressed == 1
+    assert state_of(service, profile)[0] == "suppressed"
+
+
 def test_an_answer_from_a_person_is_no_report() -> None:
     message = EmailMessage()
     message["Subject"] = "Out of office"
@@ -91,7 +118,8 @@ def test_an_answer_from_a_person_is_no_report() -> None:
 @given(st.binary(max_size=400), st.integers(0, 1200))
 def test_no_bytes_break_the_reader(noise: bytes, at: int) -> None:
     whole = dsn("a@example.org", "5.1.1", "smtp; 550 x")
-    for raw in (noise, whole[:at] + noise, whole[:at] + noise + whole[at:]):
+    words = in_words("a@example.org", "Sorry.")
+    for raw in (noise, whole[:at] + noise, whole[:at] + noise + whole[at:], words[:at] + noise + words[at:]):
         for report in bounce_report.parse(raw):
             assert "\n" not in report.why + report.address + report.message_id
 

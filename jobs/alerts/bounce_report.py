@@ -1,7 +1,7 @@
-"""Reading delivery reports (RFC 3464): who did not get which mail, and whether they ever will (pure).
+"""Reading delivery reports: who did not get which mail, and whether they ever will (pure).
 
-The standard library takes multipart/report apart. flufl.bounce would add the free-text formats of single
-servers, such as qmail's and old Exchange's; those mails count as "other" here.
+Reports by the standard (RFC 3464) say it in fields, with more detail than a set of addresses can hold, and
+are read here. The free text of single servers, such as qmail's and old Exchange's, is read by flufl.bounce.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from email.message import Message
 from typing import Literal
 
+from flufl.bounce import all_failures
+
 from jobs.alerts.readable import clean
 from jobs.alerts.smtp import classify
 
@@ -21,6 +23,8 @@ _STATUS = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _REPLY = re.compile(r"\b([45]\d\d)\b")
 # The form that `mail.render` offers in List-Unsubscribe; an answer to it begins with "Re:".
 _ASKS = re.compile(r"(?:re: *)?unsubscribe +([A-Za-z0-9._-]{10,400})", re.IGNORECASE)
+# Our own mail as free-text reports return it, below their own head.
+_RETURNED_ID = re.compile(rb"^[ \t>]*Message-ID:[ \t]*(<[^<>\s]{5,200}>)", re.IGNORECASE | re.MULTILINE)
 _LONGEST = 500
 
 
@@ -49,7 +53,24 @@ def parse(raw: bytes) -> list[Report]:
         if part.get_content_type() == "message/delivery-status":
             # The first block is about the report itself; blocks of recipients name them.
             found += [_report(block, identity) for block in _blocks(part) if "Final-Recipient" in block]
-    return found
+    return found or _free_text(message, raw)
+
+
+def _free_text(message: Message, raw: bytes) -> list[Report]:
+    """What a report in the words of a single server says."""
+    try:
+        temporary, permanent = all_failures(message)
+    except Exception:  # a stranger's mail: its detectors raise whatever a part's oddity leads to
+        return []
+    body = re.split(rb"\r?\n\r?\n", raw, maxsplit=1)[-1]
+    returned = _RETURNED_ID.search(body)
+    identity = returned[1].decode("ascii", "replace") if returned else ""
+    kinds: list[tuple[Kind, bytes]] = [("hard", a) for a in sorted(permanent)]
+    kinds += [("soft", a) for a in sorted(temporary - permanent)]
+    return [
+        Report(kind, clean(address.decode("utf-8", "replace")).lower(), "", "said in free text", identity)
+        for kind, address in kinds
+    ]
 
 
 def unsubscribe_token(raw: bytes) -> str:
