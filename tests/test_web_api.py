@@ -244,7 +244,7 @@ def test_the_reference_page_needs_nothing_from_elsewhere(api: TestClient) -> Non
     assert "https://cdn" not in page and page.count("<script") == 1
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
-            assert f"{method.upper()} /api{path}" in page
+            assert f"<b>{method.upper()}</b> /api{path}" in page
             assert operation["description"]
             assert "401" in operation["responses"], "nothing works without a key"
 

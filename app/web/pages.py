@@ -25,6 +25,7 @@ from recommender.paper import Paper
 STATIC = {
     "paperwatch.css": "text/css; charset=utf-8",
     "operator.css": "text/css; charset=utf-8",
+    "api.css": "text/css; charset=utf-8",
     "forms.css": "text/css; charset=utf-8",
     "mine.css": "text/css; charset=utf-8",
     "reading.css": "text/css; charset=utf-8",
