@@ -19,6 +19,8 @@ from db.tables import LabelRow, MatchRow, PaperLabelRow, PaperRow, ProfileRow
 # What `Watch`, `marks` and `topic_mark` give: all that a feed's content depends on, in the database's own
 # types.
 Mark = tuple[Any, ...]
+# A profile's mark has so many fields; so many of them are about what its reader states and says.
+_FIELDS, _STATED = 6, 4
 # A reader that waits longer than this for SQLite is answered by a thread, which may wait.
 _PATIENCE_MS = 20
 
@@ -93,6 +95,11 @@ def state(mark: Mark) -> FeedState:
         profile, revision, batch or 0, began, _moment(changed) if changed else began,
         _moment(matched) if matched else began,
     )  # fmt: skip
+
+
+def same_but_newer(old: Mark, new: Mark) -> bool:
+    """Whether two marks of private feeds tell apart only which match is the latest."""
+    return len(old) == _FIELDS and old[:_STATED] == new[:_STATED]
 
 
 def _query() -> Select[int, int, datetime | None, datetime, int, datetime]:

@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
@@ -161,6 +163,33 @@ def test_a_feed_is_rendered_once_per_change(
     rate(ingested, profile, "dislike", clock.now)
     again = reader.get(rss, headers={"if-modified-since": changed.headers["last-modified"]})
     assert again.status_code == 200, "two changes within a second have two dates"
+
+
+def test_one_reader_waits_for_new_papers_and_the_others_have_the_old_ones_meanwhile(
+    reader: TestClient, ingested: Service, profile: Profile, rss: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = reader.get(rss)
+    history(ingested, profile, 1)
+    render, began, go_on = feeds.rendered, threading.Event(), threading.Event()
+
+    def slow(service: Service, one: Asked, updated: datetime, now: datetime) -> bytes | None:
+        began.set()
+        assert go_on.wait(20)
+        return render(service, one, updated, now)
+
+    monkeypatch.setattr(feeds, "rendered", slow)
+    with ThreadPoolExecutor(2) as threads:
+        waiting = threads.submit(reader.get, rss)
+        assert began.wait(20)
+        meanwhile = reader.get(rss)
+        known = reader.get(rss, headers={"if-none-match": first.headers["etag"]})
+        rate(ingested, profile, "like", NOW)
+        rated = threads.submit(reader.get, rss)
+        go_on.set()
+        found = waiting.result(30), rated.result(30)
+    assert (meanwhile.content, meanwhile.headers["etag"]) == (first.content, first.headers["etag"])
+    assert known.status_code == 304
+    assert len({answer.headers["etag"] for answer in (first, *found)}) == 3, "after a rating everybody waits"
 
 
 def test_after_a_restart_nothing_is_rendered_for_readers_who_have_it(

@@ -105,6 +105,10 @@ class Shelf:
         held = self._packed.get(asked)
         return held if held is not None and held.stamp.tag == stamp.tag else None
 
+    def last(self, asked: Asked) -> Held | None:
+        """The feed as it was rendered last, in whatever state."""
+        return self._packed.get(asked)
+
     def put(self, asked: Asked, held: Held) -> None:
         """Keep a feed in place of what stood there."""
         self._packed.put(asked, held)

@@ -94,9 +94,11 @@ class Feeds:
         if stamp.is_known(tags, since):
             await _send(send, 304, stamp.headers, b"")
             return
-        held = self._shelf.get(asked, stamp) or await self._made(asked, stamp)
+        held = self._shelf.get(asked, stamp) or self._before(asked, stamp) or await self._made(asked, stamp)
         if held is None:
             await _plain(send, 404, _UNKNOWN)
+        elif held.stamp is not stamp and held.stamp.is_known(tags, since):
+            await _send(send, 304, held.stamp.headers, b"")
         elif b"gzip" in accepted and not _NO_GZIP.search(accepted):
             await _send(send, 200, held.packed_headers, held.packed if scope["method"] == "GET" else b"")
         else:
@@ -124,6 +126,14 @@ class Feeds:
         stamp = Stamp(mark, tag, modified, [(b"etag", tag), date, cached, _VARY])
         self._shelf.stamps.put(asked, stamp)
         return stamp
+
+    def _before(self, asked: Asked, stamp: Stamp) -> Held | None:
+        """The feed as it was before its newest papers, for those who come while somebody else waits for the
+        new one to be rendered. After an edit or a rating everybody waits: its reader wants to see it."""
+        old = self._shelf.last(asked)
+        if old is None or (asked, stamp.mark) not in self._being_made:
+            return None
+        return old if feed_store.same_but_newer(old.stamp.mark, stamp.mark) else None
 
     async def _made(self, asked: Asked, stamp: Stamp) -> Held | None:
         """The feed, rendered now; those who ask for it meanwhile wait for the same rendering."""
