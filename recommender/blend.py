@@ -40,8 +40,9 @@ class Blend:
 
     Each model's weights are divided by the standard deviation of its scores over the sample. All but the
     log-odds need a background (`background.attach`); without one they stand alone. What is stated, and
-    people, is weighed by `LogOdds`. So are categories, institutions and tags; they count as many times more
-    or less as the likes show, each being scored by the others (`leave_one_out.ratio`).
+    people, is weighed by `LogOdds`. So are categories, institutions and tags; from
+    ``named_from`` likes on they count as many times more or less as the likes show, each being scored by the
+    others (`leave_one_out.ratio`).
     """
 
     name: str = "blend"
@@ -60,6 +61,7 @@ class Blend:
     fitted: float = 1.0
     freedom: float = 300.0
     rounds: int = 20
+    named_from: float = 50.0
     doubt: float = 2.0
     said: float = 1.0
     plain: LogOdds = field(default_factory=LogOdds)
@@ -171,7 +173,8 @@ class Blend:
         columns, weights = names
         likes = liked.mass > 0
         total = liked.count
-        if not len(columns) or total <= 1:
+        # With ten likes it cost authors 0.004 and, where likes are a part of few papers, 0.04.
+        if not len(columns) or total < self.named_from:
             return 1.0
         inside = held.indices >= edition.text_columns.stop
         owner = np.repeat(np.arange(len(likes)), np.diff(held.indptr))[inside]
