@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
+from numpy.typing import NDArray
 
 from recommender import names, text
 from recommender.features import Feature, Kind
@@ -44,6 +44,27 @@ class Explanation:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _ByColumn:
+    """The values of a sparse matrix by column, and the places where they stood."""
+
+    columns: NDArray[np.int32]
+    values: NDArray[np.float32]
+    order: NDArray[np.int64]
+
+    def at(self, columns: NDArray[np.int32]) -> NDArray[np.float64]:
+        """The values of a matrix of one row in these columns, 0 where it has none."""
+        if not len(self.columns):
+            return np.zeros(len(columns))
+        place = np.minimum(np.searchsorted(self.columns, columns), len(self.columns) - 1)
+        return np.where(self.columns[place] == columns, self.values[place], 0.0).astype(np.float64)
+
+
+def _by_column(rows: Matrix) -> _ByColumn:
+    order = np.argsort(rows.indices, kind="stable")
+    return _ByColumn(rows.indices[order], rows.data[order], order)
+
+
 class Explainer:
     """Explains the papers of one batch to one reader; it holds the vectors of what the reader liked."""
 
@@ -58,13 +79,14 @@ class Explainer:
         """``X`` holds the vectors of all examples' papers, in their order, where the caller has them."""
         self.edition = edition
         self.weights = weights
-        # As it is: only what a paper holds is made float64, not all the columns for each reader.
-        self._dense = weights.rows.toarray()
+        # Of near a million columns a reader has a thousand: none of the others is touched.
+        self._rows = [_by_column(weights.rows[row]) for row in range(weights.rows.shape[0])]
         kept = [at for at, example in enumerate(examples) if example.opinion in {"like", "save", "seed"}]
         self._liked = [examples[at].paper for at in kept]
         vectors = edition.remembered(self._liked) if X is None else X[kept]
-        if kept:
-            self._columns = sparse.csc_matrix(vectors[:, : edition.base_size])
+        held = _by_column(vectors)
+        self._held, self._values = held.columns, held.values.tolist()
+        self._owner = np.repeat(np.arange(len(kept)), np.diff(vectors.indptr))[held.order].tolist()
         interests = interests or Interests()
         stated = {t for words, strength in interests.terms if strength > 0 for t in text.terms(words)}
         self._stated = stated.union(asked(interests.statement)[0])
@@ -74,7 +96,7 @@ class Explainer:
     def explain(self, x: Matrix, paper: Paper) -> Explanation:
         """Explain the score of ``paper``, whose vector is the one row of ``x``."""
         values = x.data.astype(np.float64)
-        rows = self._dense[:, x.indices].astype(np.float64) * values
+        rows = np.array([row.at(x.indices) for row in self._rows]) * values
         best = rows[int(rows.sum(axis=1).argmax())]
         weighing = np.flatnonzero(best)
         order = weighing[np.argsort(-np.abs(best[weighing]), kind="stable")]
@@ -83,7 +105,12 @@ class Explainer:
         ]
         # A paper that the reader rated is not explained by itself.
         itself = {at for at, liked in enumerate(self._liked) if liked.id == paper.id}
-        vias = [self._via(feature, column, value, itself) for feature, column, value in parts]
+        columns = [column for _, column, _ in parts]
+        begins, ends = (np.searchsorted(self._held, columns, side).tolist() for side in ("left", "right"))
+        vias = [
+            self._via(part, slice(begin, end), itself)
+            for part, begin, end in zip(parts, begins, ends, strict=True)
+        ]
         contributions = tuple(
             Contribution(
                 feature.kind,
@@ -99,14 +126,17 @@ class Explainer:
         )
         return Explanation(score, contributions, reason or self._listed(parts))
 
-    def _via(self, feature: Feature, column: int, value: float, itself: set[int]) -> int | None:
-        """The liked paper that a feature came from: the one in which it weighs most, ``itself`` left out."""
+    def _via(self, part: tuple[Feature, int, float], held: slice, itself: set[int]) -> int | None:
+        """The liked paper that a feature came from: the one in which it weighs most, ``itself`` left out.
+
+        ``held`` are the places of the feature's column among the values of all liked papers.
+        """
+        feature, column, value = part
         if value <= 0 or not self._liked:
             return None
-        if feature.kind == "term" and column < self._columns.shape[1] and feature.name not in self._stated:
-            held = slice(self._columns.indptr[column], self._columns.indptr[column + 1])
-            found = zip(self._columns.data[held].tolist(), self._columns.indices[held].tolist(), strict=True)
-            others = [(float(weight), int(at)) for weight, at in found if at not in itself]
+        if feature.kind == "term" and column < self.edition.base_size and feature.name not in self._stated:
+            found = zip(self._values[held], self._owner[held], strict=True)
+            others: list[tuple[float, int]] = [(weight, at) for weight, at in found if at not in itself]
             if others:
                 return max(others, key=lambda other: (other[0], -other[1]))[1]
         if feature.kind == "author" and not self._follows(feature.name):

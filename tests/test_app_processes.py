@@ -113,6 +113,8 @@ def test_the_whole_service_serves_ranks_and_mails_and_survives_kill_9(tmp_path: 
         wait_for(lambda: get(f"http://127.0.0.1:{port}/readyz"))
         write_digest(folder, "monday.md", wanted=3)
         wait_for(lambda: inbox.mails)
+        # The first one starts what renders, which takes seconds on a busy machine.
+        wait_for(lambda: get(feed))
         read = feedparser.parse(get(feed))
         assert not read.bozo
         assert len(read.entries) == 3
