@@ -88,6 +88,6 @@ def _digest(number: int, reader: int, made: Any) -> dict[str, Any]:
 
 def _match(digest: dict[str, Any], batch: int, made: Any) -> dict[str, Any]:
     return {
-        "profile_id": digest["subscriber_id"], "batch_id": batch, "made_at": made, "ranked": 9, "items": {},
+        "profile_id": digest["subscriber_id"], "batch_id": batch, "made_at": made, "ranked": 9, "picks": b"",
         "digest_id": digest["id"],
     }  # fmt: skip
