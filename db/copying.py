@@ -20,7 +20,6 @@ from sqlalchemy import (
     delete,
     func,
     select,
-    text,
     type_coerce,
 )
 from sqlalchemy.orm import Session
@@ -29,7 +28,7 @@ from sqlalchemy.types import UserDefinedType
 from db import index_store, migrate, search_store
 from db.bulk import insert_rows
 from db.session import Database
-from db.tables import Base
+from db.tables import Base, SpentRow
 
 Told = Callable[[str, int], None]
 # Rows that are held in memory at a time; fewer of tables with large values.
@@ -159,7 +158,7 @@ def _as_text() -> dict[str, Table]:
 
 
 def _count_on(session: Session) -> None:
-    """Let PostgreSQL's sequences go on after the highest key, so that new rows do not collide."""
+    """Let PostgreSQL's sequences go on after the highest key, deleted ones included: none comes twice."""
     for table in Base.metadata.sorted_tables:
         key = [c for c in table.primary_key.columns if not _is_reference(c)]
         if len(table.primary_key.columns) != 1 or not key:
@@ -167,12 +166,10 @@ def _count_on(session: Session) -> None:
         quoted = f'"{table.name}"'
         sequence = session.scalar(select(func.pg_get_serial_sequence(quoted, key[0].name)))
         if sequence:
-            session.execute(
-                text(
-                    f'SELECT setval(:sequence, coalesce(max("{key[0].name}"), 1), count(*) > 0) FROM {quoted}'  # noqa: S608  # our own names
-                ),
-                {"sequence": sequence},
-            )
+            held = session.scalar(select(func.max(key[0]))) or 0
+            spent = session.scalar(select(SpentRow.highest).where(SpentRow.name == table.name)) or 0
+            highest = max(held, spent)
+            session.execute(select(func.setval(sequence, max(1, highest), highest > 0)))
 
 
 def _is_reference(column: Column[Any]) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from db import alert_store
+from db import alert_store, spent_numbers
 from db.feed_store import chosen_head
 from db.match_rows import HEAD
 from db.subscriber_store import ERASED
@@ -118,8 +118,10 @@ def erase(session: Session, subscriber_id: int, now: datetime) -> None:
     A row without an address stays, so that its number, which signed links name, never means somebody else.
     """
     own = select(ProfileRow.id).where(ProfileRow.subscriber_id == subscriber_id)
-    for number in session.scalars(own).all():
+    deleted = session.scalars(own).all()
+    for number in deleted:
         alert_store.forget_scores(session, number)
+    spent_numbers.spend(session, deleted)
     for table in (FeedbackRow, ModelRow, MatchRow, TrialRow, ShadowRow):
         session.execute(delete(table).where(table.profile_id.in_(own)))
     for held in (ProfileRow, DigestRow, BounceRow, ApiKeyRow):

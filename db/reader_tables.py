@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ForeignKey,
     Index,
     LargeBinary,
@@ -57,6 +58,16 @@ class ProfileRow(Base):
     revision: Mapped[int]
     # When that count last rose; NULL where it never did since this column exists.
     changed_at: Mapped[datetime | None]
+
+
+class SpentRow(Base):
+    """The highest number of a table whose row was deleted: signed links in old mails name it, so that it must
+    not be given to somebody else. SQLite would."""
+
+    __tablename__ = "spent"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    highest: Mapped[int] = mapped_column(BigInteger)
 
 
 class FeedbackRow(Base):

@@ -10,7 +10,7 @@ from typing import Any, cast
 from sqlalchemy import case, delete, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
-from db import alert_store
+from db import alert_store, spent_numbers
 from db.session import rows_changed
 from db.tables import FeedbackRow, MatchRow, ModelRow, Moment, PaperRow, ProfileRow, SubscriberRow
 from profiles.delivery import DeliveryPlan
@@ -136,7 +136,8 @@ def add_profile(
 ) -> Profile:  # fmt: skip
     """A new profile; a subscriber's profiles have different names."""
     row = ProfileRow(
-        subscriber_id=subscriber_id, name=name, interests=_interests_out(interests), per_day=per_day,
+        id=spent_numbers.unspent(session), subscriber_id=subscriber_id, name=name,
+        interests=_interests_out(interests), per_day=per_day,
         delivery=delivery_out(delivery), feed_token=feed_token, created_at=now, revision=1,
         next_digest_at=delivery.next_slot(now),
     )  # fmt: skip
@@ -169,6 +170,7 @@ def delete_profile(session: Session, profile_id: int) -> None:
     for table in (FeedbackRow, ModelRow, MatchRow):
         session.execute(delete(table).where(table.profile_id == profile_id))
     session.execute(delete(ProfileRow).where(ProfileRow.id == profile_id))
+    spent_numbers.spend(session, [profile_id])
 
 
 def profile(session: Session, number: int) -> Profile | None:

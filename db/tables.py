@@ -28,7 +28,16 @@ from db.paper_tables import (
     TopicModelRow,
     TrendReportRow,
 )
-from db.reader_tables import ApiKeyRow, FeedbackRow, ModelRow, ProfileRow, ShadowRow, SubscriberRow, TrialRow
+from db.reader_tables import (
+    ApiKeyRow,
+    FeedbackRow,
+    ModelRow,
+    ProfileRow,
+    ShadowRow,
+    SpentRow,
+    SubscriberRow,
+    TrialRow,
+)
 
 __all__ = [
     "AliasRow",
@@ -57,6 +66,7 @@ __all__ = [
     "ShadowRow",
     "SightingRow",
     "SourceRow",
+    "SpentRow",
     "SubscriberRow",
     "TopicModelRow",
     "TrendReportRow",

@@ -38,6 +38,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("kind", "slug", name=op.f("uq_label_kind_slug")),
     )
     op.create_table(
+        "spent",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("highest", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_spent")),
+    )
+    op.create_table(
         "lease",
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("holder", sa.String(length=200), nullable=False),
