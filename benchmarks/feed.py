@@ -65,7 +65,10 @@ def _serve(pipe: Connection, folder: str) -> None:
         "cache-control": "private, no-cache", "vary": "accept-encoding",
     }  # fmt: skip
 
+    given = asyncio.Event()
+
     async def bare(_request: Request) -> Response:
+        await given.wait()
         return Response(held["bytes"], media_type="application/rss+xml")
 
     async def bare_304(_request: Request) -> Response:
@@ -83,6 +86,7 @@ def _serve(pipe: Connection, folder: str) -> None:
         async def main() -> None:
             serving = asyncio.create_task(uvicorn.Server(config).serve(sockets=[listening]))
             held["bytes"] = await asyncio.get_running_loop().run_in_executor(None, pipe.recv)
+            given.set()
             await serving
 
         asyncio.run(main())
@@ -168,24 +172,26 @@ def measure(seconds: float) -> dict[str, object]:
         # It starts a process of its own that renders, hence it is no daemon.
         server = context.Process(target=_serve, args=(theirs, folder))
         server.start()
-        port = ours.recv()
-        body, tag = asyncio.run(_fetch(port, path))
-        ours.send(body)
-        each = max(0.5, seconds / (4 * _ROUNDS))
-        known = f"If-None-Match: {tag}\r\n"
-        rates: dict[str, list[float]] = {"bare": [], "feed": [], "bare 304": [], "feed 304": []}
-        for _ in range(_ROUNDS):
-            rates["bare"].append(_rate(port, "/bare", each))
-            rates["feed"].append(_rate(port, path, each))
-            rates["bare 304"].append(_rate(port, "/bare-304", each))
-            rates["feed 304"].append(_rate(port, path, each, known))
-        found = {name: statistics.median(values) for name, values in rates.items()}
-        p99, bare_p99 = _p99_beside_a_match(
-            context, folder, port, path, found["feed"] / 2, max(2.0, seconds / 2)
-        )
-        peak = _peak_mb(server.pid or 0)
-        server.terminate()
-        server.join(10)
+        try:
+            port = ours.recv()
+            body, tag = asyncio.run(_fetch(port, path))
+            ours.send(body)
+            each = max(0.5, seconds / (4 * _ROUNDS))
+            known = f"If-None-Match: {tag}\r\n"
+            rates: dict[str, list[float]] = {"bare": [], "feed": [], "bare 304": [], "feed 304": []}
+            for _ in range(_ROUNDS):
+                rates["bare"].append(_rate(port, "/bare", each))
+                rates["feed"].append(_rate(port, path, each))
+                rates["bare 304"].append(_rate(port, "/bare-304", each))
+                rates["feed 304"].append(_rate(port, path, each, known))
+            found = {name: statistics.median(values) for name, values in rates.items()}
+            p99, bare_p99 = _p99_beside_a_match(
+                context, folder, port, path, found["feed"] / 2, max(2.0, seconds / 2)
+            )
+            peak = _peak_mb(server.pid or 0)
+        finally:
+            server.terminate()
+            server.join(10)
     return {
         "name": "feed",
         "params": {"seconds": seconds, "connections": _CONNECTIONS, "bytes": len(body),
