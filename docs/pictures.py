@@ -33,6 +33,7 @@ QUIET = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+OPERATOR_KEY = "for-the-pictures-only-0123456789"
 STATEMENT = "Speculative decoding and KV cache for LLM inference, not vision"
 _TERMINAL = """<!doctype html><meta charset="utf-8"><style>
 body{{margin:0;background:{background};color:{foreground}}}
@@ -47,7 +48,8 @@ def served(folder: Path) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     environ = {
         **os.environ, "PAPERWATCH_DATA": str(folder), "PAPERWATCH_PORT": str(port),
-        "PAPERWATCH_BASE_URL": address, "PAPERWATCH_TICK_SECONDS": "1", "PYTHONPATH": str(ROOT),
+        "PAPERWATCH_BASE_URL": address, "PAPERWATCH_TICK_SECONDS": "1",
+        "PAPERWATCH_OPERATOR_KEY": OPERATOR_KEY, "PYTHONPATH": str(ROOT),
     }  # fmt: skip
     service = subprocess.Popen([sys.executable, "-m", "app.cli", "run", "--samples"], env=environ, cwd=ROOT)
     try:
@@ -83,6 +85,16 @@ def pages(browser: Browser, address: str) -> str:
     page.get_by_role("link", name="Preferences").first.click()
     page.locator("article.paper").first.wait_for()
     keep(page, "my-papers")
+    mine = page.url
+    page.goto(f"{address}/papers?q=speculative+decoding")
+    keep(page, "search")
+    operator = browser.new_page(
+        viewport={"width": 1200, "height": 860},
+        extra_http_headers={"authorization": f"Bearer {OPERATOR_KEY}"},
+    )
+    operator.goto(f"{address}/operator")
+    keep(operator, "operator")
+    page.goto(f"{mine}/delivery")
     return page.locator("input[value*='/feeds/']").first.input_value()
 
 
@@ -106,7 +118,7 @@ def keep(page: Page, name: str) -> None:
 
 
 def feed_reader(browser: Browser, feed: str, folder: Path) -> None:
-    """Take the feed as newsboat, a reader for the terminal, shows its list and its first entry."""
+    """Take the feed as newsboat, a reader for the terminal, shows its first entry."""
     (folder / "urls").write_text(f"{feed}\n", encoding="utf-8")
     plain = ["background", "listnormal", "listnormal_unread", "article"]
     config = ["auto-reload no", "text-width 96", *(f"color {part} default default" for part in plain)]
@@ -120,14 +132,12 @@ def feed_reader(browser: Browser, feed: str, folder: Path) -> None:
         env={**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"},
     )  # fmt: skip
     try:
-        for keys, name in (("Enter", "feed-list"), ("Enter", "feed-entry")):
+        for _ in range(2):  # opens the feed, then its first entry
             time.sleep(1)
-            subprocess.run([*tmux, "send-keys", keys], check=True)
-            time.sleep(1)
-            shown = subprocess.run(
-                [*tmux, "capture-pane", "-e", "-p"], check=True, capture_output=True, text=True
-            )
-            _keep_terminal(browser, shown.stdout, name)
+            subprocess.run([*tmux, "send-keys", "Enter"], check=True)
+        time.sleep(1)
+        shown = subprocess.check_output([*tmux, "capture-pane", "-e", "-p"], text=True)
+        _keep_terminal(browser, shown, "feed-entry")
     finally:
         subprocess.run([*tmux, "kill-session"], check=False)
 
