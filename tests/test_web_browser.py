@@ -16,11 +16,11 @@ import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from app.settings import Settings
+from app.settings import Settings, operator_key
 from app.web.server import create_app
 from db import migrate, subscriber_store
 from db.session import Database
-from jobs import match, subscribe
+from jobs import library, match, subscribe
 from jobs.alerts.links import Links
 from jobs.alerts.mail import Sender
 from jobs.alerts.outbox_folder import OutboxFolder
@@ -53,8 +53,9 @@ class Site:
         self.service = Service(database, links, Sender("Paperwatch", "p@example.org"), lambda: self.outbox)
         samples = sorted(str(path) for path in (ROOT / "samples").glob("*-20*.md"))
         match.gather(self.service, NOW, list(ingest_locations(self.service, samples, NOW, "samples")))
-        settings = Settings(data=folder, base_url=self.url)
-        app = create_app(self.service, settings, lambda: NOW)
+        library.keep(self.service, NOW)
+        self.settings = Settings(data=folder, base_url=self.url)
+        app = create_app(self.service, self.settings, lambda: NOW)
         config = uvicorn.Config(app, log_level="warning", lifespan="off", ws="none")
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]})
@@ -265,10 +266,16 @@ def test_axe_finds_nothing_on_any_page_of_a_reader(chromium: Browser, site: Site
         f"{site.url}/", f"{site.url}/?statement={STATEMENT}, 2510.19779", f"{site.url}/pick",
         f"{site.url}/papers", links.paper(paper), links.rate(profile.id, paper, "like"), mine,
         f"{mine}/saved", f"{mine}/history", f"{mine}/profiles", f"{mine}/delivery", f"{mine}/erase",
-        f"{mine}/new", own, f"{own}/weights", f"{own}/backtest",
+        f"{mine}/new", own, f"{own}/weights", f"{own}/backtest", f"{mine}/keys", f"{mine}/papers/{paper}",
+        f"{site.url}/papers?q=speculative+decoding", f"{site.url}/papers?q=nothing+like+it",
+        f"{site.url}/papers/topic/llm-inference", f"{site.url}/papers/day/2025-10-28",
+        f"{site.url}/trends", f"{site.url}/api/docs", f"{site.url}/operator", f"{site.url}/outbox",
     ]  # fmt: skip
+    key = operator_key(site.settings)
+    page.set_extra_http_headers({"authorization": f"Bearer {key}"})
     for address in pages:
-        page.goto(address)
+        answer = page.goto(address)
+        assert answer is not None and answer.status == 200, address
         for fold in page.locator("details").all():
             fold.evaluate("fold => { fold.open = true; }")
         found = Axe().run(page, options=RULES)
