@@ -208,6 +208,16 @@ def test_a_papers_page_shows_sources_versions_and_labels(service: Service, brows
     assert "explicitly" not in page
 
 
+def test_a_paper_is_cited_from_its_page(service: Service, browser: TestClient) -> None:
+    add(service, [PAPER])
+    links = re.findall(r'href="([^"]+\?as=[a-z]+)"', browser.get(f"/papers/{PAPER.id}").text)
+    bibtex, ris, csl = (browser.get(link) for link in links)
+    assert "2511.00001" in bibtex.text and "Erdős" in bibtex.text and bibtex.text.startswith("@")
+    assert "TI  - Pooling a key-value cache" in ris.text
+    assert csl.json()[0]["title"] == "Pooling a key-value cache"
+    assert bibtex.headers["content-disposition"] == 'attachment; filename="paper.bib"'
+
+
 def test_a_papers_page_shows_the_nearest_papers(service: Service, browser: TestClient) -> None:
     near = replace(PAPER, id="arxiv:2511.00002", title="Sharing key-value caches between requests")
     old = replace(near, id="arxiv:2501.00002", title="Old key-value caches", announced=date(2025, 1, 7))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import APIRouter
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.web import errands
 from app.web.context import AWeb, NoPageError, Web
@@ -15,6 +16,7 @@ from app.web.search import CACHED
 from db import label_store, paper_store
 from db.records import Revision, Shown, Stored
 from jobs.alerts.digest import Item
+from jobs.alerts.exports import FORMS
 from jobs.alerts.readable import readable
 from jobs.revisions import Segment, diff
 from profiles.profile import Profile
@@ -40,9 +42,16 @@ class Change:
 
 
 @router.get("/papers/{key:path}", response_model=None)
-def paper(web: AWeb, key: str) -> HTMLResponse | RedirectResponse:
-    """Everything that is known of a paper; another of its keys leads to the one that it goes by."""
+def paper(web: AWeb, key: str, form: Annotated[str, Query(alias="as")] = "") -> Response:
+    """Everything that is known of a paper; another of its keys leads to the one that it goes by.
+
+    With ``as`` the paper comes in one of the forms for other programs, such as bibtex.
+    """
     found = _found(web, key)
+    if form in FORMS:
+        made = FORMS[form]
+        headers = {"content-disposition": f'attachment; filename="paper.{made.suffix}"'} | CACHED
+        return Response(made.render([found.paper]), media_type=made.content_type, headers=headers)
     if found.paper.id != key:
         return RedirectResponse(web.pages.paper_page(found.paper), 307)
     response = _page(web, found)
