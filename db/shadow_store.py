@@ -89,7 +89,7 @@ def keep(session: Session, found: Shadow, now: datetime) -> bool:
         "items": {"first": found.first, "second": found.second, "drafted": found.drafted},
     }  # fmt: skip
     statement = insert_or(session, ShadowRow).values(values).on_conflict_do_nothing()
-    return rows_changed(session, statement) == 1
+    return session.execute(statement.returning(ShadowRow.profile_id)).scalar() is not None
 
 
 def share_list(
