@@ -187,7 +187,8 @@ def _raw(folder: Path, records: int) -> tuple[float, float]:
         ):
             raw.execute(f"PRAGMA {pragma}")
         for (statement,) in filled.execute(
-            "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'sqlite_sequence'"
+            "SELECT sql FROM sqlite_master WHERE tbl_name IN ('paper', 'sighting') "
+            "AND type IN ('table', 'index') AND sql IS NOT NULL"
         ):
             raw.execute(statement)
         last = 0
