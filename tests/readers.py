@@ -94,3 +94,11 @@ def text_of(message: EmailMessage) -> str:
     part = message.get_body(("plain",))
     assert part is not None
     return str(part.get_content())
+
+
+def news(service: Service) -> int:
+    from db import alert_store
+
+    with service.database.writing() as session:
+        batch = alert_store.make_batch(session, NOW, "")
+        return batch.papers if batch else 0
