@@ -104,18 +104,17 @@ def _fill(service: Service, profiles: int, papers: int, days: int) -> list[Weigh
         source = source_store.add(session, name="b", kind="file", location="b", every_minutes=0, now=None)
         paper_store.merge(session, synthetic.papers(papers), source.id, _NOW)
         for begin in range(1, profiles + 1, 10_000):
-            for table, rows in _readers(
-                range(begin, min(begin + 10_000, profiles + 1)), models, edition.name
-            ):
+            for table, rows in readers(range(begin, min(begin + 10_000, profiles + 1)), models, edition.name):
                 session.execute(insert(table), rows)
     _remember(service, models, profiles, papers, days)
     match.gather(service, _NOW + timedelta(seconds=1), [])
     return models
 
 
-def _readers(
+def readers(
     numbers: range, models: list[Weights], edition: str
 ) -> Iterator[tuple[type[SubscriberRow | ProfileRow | ModelRow], list[dict[str, Any]]]]:
+    """The rows of confirmed readers with a profile each, by table; ``models`` are shared out in turn."""
     plan: dict[str, Any] = subscriber_store.delivery_out(DeliveryPlan(frequency="feed"))
     people = {"state": "confirmed", "state_at": _NOW, "state_note": "", "created_at": _NOW}
     silent = {"terms": [], "authors": [], "categories": []}
