@@ -1,6 +1,7 @@
 """An installation made up for measuring: an archive of papers, readers who have been there for a month.
 
-What readers leave behind (matches, digests, ratings) is stored in bulk; everything else goes the service's own way.
+What readers leave behind (matches, digests, ratings) is stored in bulk; everything else goes the service's
+own way.
 """
 
 from __future__ import annotations

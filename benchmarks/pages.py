@@ -1,8 +1,9 @@
 """What each page costs the server: milliseconds, bytes and queries, beside a bare route with the same bytes.
 
-``python -m benchmarks.pages --papers 200000 --subscribers 10000`` prints one JSON object a page. The database
-is SQLite on disk; both applications are called through ASGI here, so no network is in the figures. ``cpu_ms`` is
-the processor time of this process, which other work on the machine lengthens less than the wall time, ``value``.
+``python -m benchmarks.pages --papers 200000 --subscribers 10000`` prints one JSON object a page. The
+database is SQLite on disk; both applications are called through ASGI here, so no network is in the figures.
+``cpu_ms`` is the processor time of this process, which other work on the machine lengthens less than the
+wall time, ``value``.
 """
 
 from __future__ import annotations
@@ -98,8 +99,9 @@ def _pages(service: Service, profile: Profile) -> dict[str, Page]:
     statement = {"statement": "KV cache decoding for large language models", "per_day": "5"}
     term = {"term0": words[0], "weight0": "2"}
     local = {
-        "mine": mine, "mine, page 2": f"{mine}?page=2", "saved": f"{mine}/saved", "history": f"{mine}/history",
-        "profiles": f"{mine}/profiles", "delivery": f"{mine}/delivery", "keys": f"{mine}/keys",
+        "mine": mine, "mine, page 2": f"{mine}?page=2", "saved": f"{mine}/saved",
+        "history": f"{mine}/history", "profiles": f"{mine}/profiles",
+        "delivery": f"{mine}/delivery", "keys": f"{mine}/keys",
         "weights": f"{mine_of}/weights", "edit, with its preview": mine_of, "new profile": f"{mine}/new",
         "pick ten": f"{mine}/pick", "paper": service.links.paper(paper.id).removeprefix(_BASE),
         "paper, why for me": f"{mine}/papers/{paper.id}", "papers": "/papers",
