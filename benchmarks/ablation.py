@@ -1,9 +1,9 @@
 """What each part of the ranking brings: nDCG@10 with it and without, on the same papers and readers.
 
-``python -m benchmarks.ablation [--readers 200] [--weeks 6] [--json]``. The readers are authors
-(../shared/data/readers): a seeded sample of those with queries in the first ``--weeks`` weeks. The papers are
-those weeks', the liked ones and one in ``--every`` others, which serve the document frequencies. Each line
-differs from the first in one thing; beside the difference stands its standard error over queries.
+``python -m benchmarks.ablation [--set authors citeulike] [--readers N] [--half 0|1] [--json]``. By default
+200 authors with the papers of six weeks and one in four of those before, and 300 libraries
+(`benchmarks.tasks`). Each line differs from the one that it stands beside in one thing; the difference has
+its standard error over queries.
 
 Readers who state something instead of liking papers are made of the same authors: a statement is the title
 of their latest paper or the first sentence of its abstract, terms are the five pairs of words that most of
@@ -14,21 +14,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import inf
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from benchmarks import ranking
-from benchmarks.recipes import Task
+from benchmarks import tasks
+from benchmarks.ranking import ranked
+from benchmarks.recipes import Linear
+from benchmarks.tasks import Ints, Task
 from recommender import background, evaluate, names, text, vectors
 from recommender.background import Background
 from recommender.blend import Blend
@@ -40,7 +43,13 @@ from recommender.paper import Paper
 from recommender.ranking import Ranker
 from recommender.vectors import Edition
 
-Patch = Callable[[], Any]
+SIZES: dict[str, dict[str, Any]] = {
+    "authors": {"readers": 200, "weeks": 6, "every": 4},
+    "citeulike": {"readers": 300, "weeks": None, "every": 1},
+}
+ByQuery = dict[str, float]
+Line = tuple[str, str, ByQuery]
+"""What it stands beside (empty: nothing), what is left out or put in, and nDCG@10 by query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,77 +61,46 @@ class World:
     X: vectors.Matrix
 
 
-def smaller(weeks: int, readers: int, every: int, seed: int) -> Task:
-    """The authors' task cut to its first weeks, a sample of readers, and one in ``every`` other papers."""
-    task = ranking.load("authors", None, seed)
-    kept_weeks = sorted(task.batches)[:weeks]
-    asked = [r for r in task.readers if r.batches and set(kept_weeks) & r.batches]
-    chosen = np.random.default_rng(seed).permutation(len(asked))[:readers]
-    some = [
-        replace(asked[at], batches=frozenset(asked[at].batches or ()) & set(kept_weeks))
-        for at in sorted(chosen)
-    ]
-    liked = {key for reader in some for key in reader.liked}
-    ranked = {int(row) for week in kept_weeks for row in task.batches[week]}
-    known = set(task.known.tolist())
-    wanted = [
-        row
-        for row, paper in enumerate(task.papers)
-        if row in ranked or paper.id in liked or (row in known and row % every == 0)
-    ]
-    place = {row: at for at, row in enumerate(wanted)}
-    queries = {f"{r.name}@{batch}" for r in some for batch in r.batches or ()}
-    return Task(
-        papers=[task.papers[row] for row in wanted],
-        known=np.array([place[row] for row in task.known.tolist() if row in place]),
-        batches={week: np.array([place[row] for row in task.batches[week].tolist()]) for week in kept_weeks},
-        readers=some,
-        qrels={query: grades for query, grades in task.qrels.items() if query in queries},
-    )
+def world(
+    task: Task, *, base: Edition | None = None, pair_floor: float | None = None, people: bool = False
+) -> World:
+    """Fit an edition on the papers of ``task``; ``people`` gives their authors columns.
 
-
-def world(task: Task, *, base: Edition | None = None, pair_floor: float = 2, people: bool = False) -> World:
-    """Fit an edition on the papers of ``task``; ``people`` gives their authors columns."""
+    Pairs are kept that ``pair_floor`` papers hold; left out: as the service does, none in bags of words.
+    """
     papers = task.papers if people else [replace(paper, authors=()) for paper in task.papers]
     edition = Edition.fit(papers, base, shapes=False)
-    if pair_floor > 2:
+    if pair_floor is None and not background.ordered(edition.fitting):
+        pair_floor = inf
+    if pair_floor is not None and pair_floor > 2:
         edition = Edition(Fitting(edition.fitting.frequencies.kept(0, pair_floor)))
     X = edition.transform(papers)
     background.attach(edition, Background.of(edition, X[task.known]))
     if people:
-        wide = edition.extended([paper for week in task.batches.values() for paper in _at(papers, week)])
+        wide = edition.extended([paper for rows in task.batches.values() for paper in _at(papers, rows)])
         return World(task, wide, wide.transform(papers))
     return World(task, edition, X)
 
 
-def _at(papers: Sequence[Paper], rows: NDArray[np.int64]) -> list[Paper]:
+def _at(papers: Sequence[Paper], rows: Ints) -> list[Paper]:
     return [papers[row] for row in rows.tolist()]
 
 
 def quality(
     where: World, ranker: Ranker, states: Callable[[list[Paper]], Interests] | None = None
-) -> dict[str, float]:
+) -> ByQuery:
     """nDCG@10 by query, of readers who like papers or, with ``states``, only say what that makes of them."""
-    task = where.task
-    row = {paper.id: at for at, paper in enumerate(task.papers)}
-    ids = np.array([paper.id for paper in task.papers])
     nobody = Paper("", "")
-    run: dict[str, dict[str, float]] = {}
-    for reader in task.readers:
-        liked = np.array([row[key] for key in reader.liked if key in row])
+
+    def weigh(liked: Ints) -> vectors.Matrix:
         if states is None:
             judged = [Judged(nobody, "like")] * len(liked)
-            weights = ranker.learn(where.edition, Interests(), judged, where.X[liked])
-        else:
-            weights = ranker.learn(where.edition, states(_at(task.papers, liked))).on(where.edition)
-        for week in sorted(reader.batches or ()):
-            rows = np.setdiff1d(task.batches[week], liked)
-            scores = weights.on(where.edition).scores(where.X[rows])
-            best = np.argsort(-scores, kind="stable")[:10]
-            run[f"{reader.name}@{week}"] = dict(
-                zip(ids[rows[best]].tolist(), scores[best].tolist(), strict=True)
-            )
-    return dict(evaluate.evaluate(run, task.qrels).by_query["ndcg@10"])
+            return ranker.learn(where.edition, Interests(), judged, where.X[liked]).on(where.edition).rows
+        return ranker.learn(where.edition, states(_at(where.task.papers, liked))).on(where.edition).rows
+
+    recipe = Linear(where.X, weigh)
+    run, _ = ranked(where.task, recipe, [recipe.learn(liked) for liked in where.task.likes()])
+    return dict(evaluate.evaluate(run, where.task.qrels).by_query["ndcg@10"])
 
 
 # -- readers who state something ------------------------------------------------------------------------
@@ -193,73 +171,169 @@ def title_weight(weight: float) -> Any:
     return mock.patch.object(vectors, "TITLE_WEIGHT", weight)
 
 
-def lines(task: Task) -> Iterator[tuple[str, str, dict[str, float]]]:
-    """(what it is compared with, what is left out or put in, nDCG@10 by query)."""
+# -- what is put in ------------------------------------------------------------------------------------------
+
+_DEFINED = re.compile(r"((?:[\w-]+ ){1,8})\(([A-Z][A-Za-z]*[A-Z])s?\)")
+
+
+def with_acronyms(task: Task, at_least: int = 3) -> Task:
+    """The papers with what their acronyms stand for written out beside them, once each.
+
+    An acronym is one that so many papers define, as in "mixture of experts (MoE)", and stands for what most
+    of them say.
+    """
+    meanings: dict[str, Counter[str]] = {}
+    for paper in task.papers:
+        for said, short in set(_DEFINED.findall(paper.abstract)):
+            if full := _spelled(said.split(), short):
+                meanings.setdefault(short, Counter())[full] += 1
+    known = {
+        short: full
+        for short, held in meanings.items()
+        for full, times in held.most_common(1)
+        if times >= at_least
+    }
+
+    def written(paper: Paper) -> Paper:
+        words = {word.strip("().,;:").removesuffix("s") for word in paper.text.split()}
+        added = " . ".join(known[word] for word in sorted(words & known.keys()))
+        return replace(paper, abstract=f"{paper.abstract} . {added}") if added else paper
+
+    return replace(task, papers=[written(paper) for paper in task.papers])
+
+
+def _spelled(words: list[str], short: str) -> str:
+    """The last words of those, if their first letters are the acronym's capitals; else nothing."""
+    capitals = "".join(letter for letter in short if letter.isupper()).lower()
+    last = [part.lower() for word in words for part in word.split("-") if part][-len(capitals) :]
+    return " ".join(last) if "".join(word[0] for word in last) == capitals else ""
+
+
+# -- the lines -----------------------------------------------------------------------------------------------
+
+
+def lines(task: Task, name: str) -> Iterator[Line]:
+    """What is measured on a set; libraries are bags of words without titles, categories and people."""
     whole = world(task)
     blend = Blend()
     yield "", "as it is", quality(whole, blend)
+    prose = name == "authors"
+    yield from _models(whole, blend, prose)
+    if prose:
+        yield from _stated(whole, blend)
+    yield from _texts(task, blend, prose)
+    if prose:
+        yield "", "people followed", quality(world(task, people=True), blend, people)
+
+
+def _models(whole: World, blend: Blend, prose: bool) -> Iterator[Line]:
+    """Without parts of the model."""
+    named = [
+        ("categories at one weight for all", replace(blend, doubt=1e9)),
+        ("without categories", replace(blend, doubt=1e9, plain=replace(LogOdds(), category=0.0))),
+        ("pairs count as words do", replace(blend, pairs=1.0)),
+    ]
     for what, ranker in (
         ("without the whitened mean", replace(blend, whitened=0.0)),
         ("log-odds not bent", replace(blend, bent=1.0)),
-        ("pairs count as words do", replace(blend, pairs=1.0)),
-        ("categories at one weight for all", replace(blend, doubt=1e9)),
-        ("without categories", replace(blend, doubt=1e9, plain=replace(LogOdds(), category=0.0))),
+        ("without the logistic fit", replace(blend, fitted=0.0)),
+        *(named if prose else ()),
         ("log-odds alone (--ranker log-odds)", LogOdds()),
     ):
         yield "as it is", what, quality(whole, ranker)
+
+
+def _stated(whole: World, blend: Blend) -> Iterator[Line]:
+    """Readers who like nothing yet."""
+    alone = replace(blend, plain=replace(LogOdds(), related=0.0))
     for kind, states in (("title", title), ("sentence", sentence), ("terms", terms)):
         yield "", f"{kind} stated", quality(whole, blend, states)
-        alone = replace(blend, plain=replace(LogOdds(), related=0.0))
         yield f"{kind} stated", f"{kind} stated, without related terms", quality(whole, alone, states)
     yield "", "categories listed", quality(whole, blend, categories)
-    empty = Edition(Fitting(count([])))
-    for what, options in (
-        ("pairs of three papers and more", {"pair_floor": 3}),
-        ("words alone, no pairs", {"pair_floor": inf}),
-        ("without the shipped frequencies", {"base": empty}),
-    ):
-        yield "as it is", what, quality(world(task, **options), blend)
-    for what, patch in (
-        ("title counts 1", lambda: title_weight(1.0)),
-        ("title counts 3", lambda: title_weight(3.0)),
-        ("LaTeX not read", without_latex),
-        ("hyphens join words", without_hyphens),
-        ("plurals kept", without_plurals),
-    ):
+
+
+def _texts(task: Task, blend: Blend, prose: bool) -> Iterator[Line]:
+    """Papers read in other ways."""
+    options: list[tuple[str, dict[str, Any]]] = [
+        ("without the shipped frequencies", {"base": Edition(Fitting(count([])))})
+    ]
+    patches: list[tuple[str, Callable[[], Any]]] = [("plurals kept", without_plurals)]
+    if prose:
+        options += [
+            ("pairs of three papers and more", {"pair_floor": 3}),
+            ("words alone, no pairs", {"pair_floor": inf}),
+        ]
+        patches += [
+            ("title counts 1", lambda: title_weight(1.0)),
+            ("title counts 3", lambda: title_weight(3.0)),
+            ("LaTeX not read", without_latex),
+            ("hyphens join words", without_hyphens),
+        ]
+    else:
+        options.append(("with pairs of neighbours", {"pair_floor": 2}))
+    for what, chosen in options:
+        yield "as it is", what, quality(world(task, **chosen), blend)
+    for what, patch in patches:
         with patch():
             yield "as it is", what, quality(world(task), blend)
-    yield "", "people followed", quality(world(task, people=True), blend, people)
+    if prose:
+        yield "as it is", "acronyms written out", quality(world(with_acronyms(task)), blend)
+
+
+def told(beside: str, what: str, found: ByQuery, known: dict[str, ByQuery]) -> dict[str, Any]:
+    """A line with the mean, and the difference to what it stands beside with its standard error."""
+    values = np.array([found[query] for query in sorted(found)])
+    line: dict[str, Any] = {"what": what, "ndcg@10": round(float(values.mean()), 4)}
+    if beside:
+        gain = values - np.array([known[beside][query] for query in sorted(found)])
+        error = float(gain.std() / np.sqrt(len(gain)))
+        line |= {
+            "beside": beside, "difference": round(float(gain.mean()), 4), "error": round(error, 4),
+            "changed": int(np.count_nonzero(gain)),
+        }  # fmt: skip
+    return line
 
 
 def main(arguments: Sequence[str]) -> None:
     """Read the command line, print a line as soon as it is known."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--readers", type=int, default=200)
-    parser.add_argument("--weeks", type=int, default=6)
-    parser.add_argument("--every", type=int, default=4, help="one in so many other papers is counted")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--set", nargs="+", choices=sorted(SIZES), default=sorted(SIZES), dest="sets")
+    parser.add_argument("--readers", type=int)
+    parser.add_argument("--weeks", type=int, help="only the first so many weeks (authors)")
+    parser.add_argument("--every", type=int, help="keep one in so many of the papers that nobody liked")
+    parser.add_argument("--half", type=int, choices=(0, 1), help="only readers of one half")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="one object a line")
+    parser.add_argument("--out", type=Path, help="a file for all lines as JSON")
     asked = parser.parse_args(arguments)
-    task = smaller(asked.weeks, asked.readers, asked.every, asked.seed)
-    if not asked.json:
-        print(f"{len(task.papers):,} papers, {len(task.readers)} readers, {len(task.qrels)} queries")
-    known: dict[str, dict[str, float]] = {}
+    held: dict[str, Any] = {}
     with threadpool_limits(1):
-        for beside, what, found in lines(task):
-            known[what] = found
-            values = np.array([found[query] for query in sorted(found)])
-            line: dict[str, Any] = {"what": what, "ndcg@10": round(float(values.mean()), 4)}
-            if beside:
-                gain = values - np.array([known[beside][query] for query in sorted(found)])
-                error = float(gain.std() / np.sqrt(len(gain)))
-                line |= {
-                    "beside": beside, "difference": round(float(gain.mean()), 4), "error": round(error, 4),
-                }  # fmt: skip
-            if asked.json:
-                print(json.dumps(line), flush=True)
-            else:
-                shown = f"{line['difference']:+.4f} ± {line['error']:.4f}" if beside else ""
-                print(f"{what:42} {line['ndcg@10']:.4f}  {shown}", flush=True)
+        for name in asked.sets:
+            given = {key: getattr(asked, key) for key in SIZES[name] if getattr(asked, key) is not None}
+            task = tasks.load(name, **SIZES[name] | given, half=asked.half, seed=asked.seed)
+            if not asked.json:
+                print(f"{name}: {task}")
+            held[name] = _shown(name, task, asked.json)
+    if asked.out:
+        asked.out.parent.mkdir(parents=True, exist_ok=True)
+        asked.out.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
+
+
+def _shown(name: str, task: Task, as_json: bool) -> list[dict[str, Any]]:
+    known: dict[str, ByQuery] = {}
+    found = []
+    for beside, what, by_query in lines(task, name):
+        known[what] = by_query
+        line = told(beside, what, by_query, known)
+        found.append(line)
+        if as_json:
+            print(json.dumps({"set": name, **line}), flush=True)
+            continue
+        shown = f"{line['difference']:+.4f} ± {line['error']:.4f}" if beside else ""
+        print(f"{what:42} {line['ndcg@10']:.4f}  {shown}", flush=True)
+    return found
 
 
 if __name__ == "__main__":

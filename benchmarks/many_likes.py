@@ -16,7 +16,6 @@ is what they are judged by. The peers learn on our own vectors of words and pair
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 import time
@@ -32,8 +31,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
-from benchmarks.ranking import DATA
-from benchmarks.recipes import Ints
+from benchmarks.tasks import DATA, Ints, in_half
 from jobs import rank_input
 from jobs.sources import weekly
 from recommender import background, text
@@ -246,7 +244,7 @@ def main(arguments: Sequence[str]) -> None:
         corpus = corpora[pattern] = corpora.get(pattern) or Corpus.read(pattern, old)
         wishes = [
             wish for wish in make(corpus)
-            if asked.half is None or hashlib.sha256(wish.name.encode()).digest()[0] % 2 == asked.half
+            if asked.half is None or in_half(wish.name, asked.half)
         ][: asked.readers]  # fmt: skip
         likes = int(np.median([len(wish.liked) for wish in wishes]))
         if not asked.json:

@@ -1,9 +1,10 @@
-"""Growth as pictures: both axes logarithmic, beside the line of what grows exactly as its size."""
+"""Pictures of what was measured: how costs grow, and how good rankers are beside what they cost."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 
@@ -13,7 +14,7 @@ from matplotlib import pyplot
 
 
 def draw(path: Path, points: Sequence[tuple[int, float]], *, title: str, x: str, y: str) -> None:
-    """Write one curve as PNG."""
+    """Write one curve as PNG, both axes logarithmic, beside the line of what grows exactly as its size."""
     figure, axes = pyplot.subplots(figsize=(6, 4), dpi=120)
     sizes, values = [size for size, _ in points], [value for _, value in points]
     axes.plot(sizes, values, "o-", label="measured")
@@ -26,5 +27,19 @@ def draw(path: Path, points: Sequence[tuple[int, float]], *, title: str, x: str,
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend()
     figure.tight_layout()
+    figure.savefig(path)
+    pyplot.close(figure)
+
+
+def quality(path: Path, rows: Sequence[dict[str, Any]], *, title: str) -> None:
+    """Write nDCG@10 with its standard error against what it costs to learn a reader, a point a ranker."""
+    figure, axes = pyplot.subplots(figsize=(6.4, 3.8), dpi=100, layout="constrained")
+    for row in rows:
+        cost = max(float(row["learn_ms"]), 0.01)
+        axes.errorbar(cost, row["ndcg@10"], row["standard_error"], fmt="o", capsize=3)
+        axes.annotate(row["ranker"], (cost, row["ndcg@10"]), xytext=(6, 5), textcoords="offset points")
+    axes.set(xscale="log", xlabel="CPU time to learn a reader (ms)", ylabel="nDCG@10", title=title)
+    axes.grid(visible=True, alpha=0.3)
+    axes.margins(x=0.2)
     figure.savefig(path)
     pyplot.close(figure)

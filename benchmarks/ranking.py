@@ -1,11 +1,15 @@
 """Rankers side by side: the same papers, the same readers, nDCG@10 and CPU time per reader.
 
-``python -m benchmarks.ranking --set authors|citeulike [--readers N] [--only NAME…] [--out FOLDER]``.
-`benchmarks.recipes` tells what each ranker is. CPU time is that of learning one reader's model with
-vectors at hand; for BM25, which learns nothing, that of the scores of all papers. ``--out`` takes a folder
-for the table as JSON and a plot of quality against cost. With ``--cost`` every paper of the set is known, a
-hundred readers are learned and all papers scored by ours, three readers by arxiv-sanity-lite's recipe, and
-the ratio of CPU time per reader is printed.
+``python -m benchmarks.ranking [--set authors citeulike] [--readers N] [--only NAME…] [--out FOLDER]``
+compares ours with what others do (`benchmarks.recipes`). By default, in about a quarter of an hour of CPU:
+200 authors with the papers of three weeks and one in four of those before, and 300 libraries. For each ranker
+the table has nDCG@10 with its standard error; the difference to ours with the middle 95 % of a paired
+bootstrap over queries; and in CPU time what it takes to learn a reader with vectors at hand, to score one
+batch for them, and to make the vectors of one paper. ``--out`` takes a folder for the tables as JSON and
+plots of quality against cost.
+
+``--cost`` is about cost alone: all papers are known, and readers are learned and papers scored by ours and by
+arxiv-sanity-lite's recipe.
 """
 
 from __future__ import annotations
@@ -15,178 +19,233 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
 from threadpoolctl import threadpool_limits
 
-from benchmarks.recipes import RECIPES, Learn, Task, arxiv_sanity, ours
-from jobs import rank_input
+from benchmarks import minilm, plots, tasks
+from benchmarks.recipes import RECIPES, Progress, Recipe, arxiv_sanity, ours, silent
+from benchmarks.tasks import Task
 from recommender import evaluate
+from recommender.ranking import DEFAULT
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA = ROOT.parent / "shared" / "data"
-SETS = {
-    "authors": (DATA / "papers", "*.jsonl.xz", DATA / "readers" / "authors-dev"),
-    "citeulike": (DATA / "citeulike", "papers.jsonl.xz", DATA / "citeulike"),
+SIZES: dict[str, dict[str, Any]] = {
+    "authors": {"readers": 200, "weeks": 3, "every": 4},
+    "citeulike": {"readers": 300, "weeks": None, "every": 1},
 }
+MOST_SECONDS = 900
+"""CPU seconds after which a ranker gets no further readers; its row then says how many queries it had."""
+
+Row = dict[str, Any]
+ByQuery = dict[str, float]
 
 
-def load(name: str, at_most: int | None, seed: int = 0) -> Task:
-    """One of `SETS`; of the readers a sample of ``at_most``."""
-    folder, pattern, asked = SETS[name]
-    where = (asked / "readers.jsonl", asked / "qrels") if asked.is_dir() else _with_suffixes(asked)
-    if not where[0].exists():
-        sys.exit(
-            f"{where[0]} is absent; this benchmark reads ../shared/data, which comes apart from the project"
-        )
-    found = list(rank_input.papers(sorted(folder.glob(pattern)), print))
-    readers = rank_input.readers(where[0], print)
-    chosen = np.random.default_rng(seed).permutation(len(readers))[:at_most]
-    readers = [readers[at] for at in sorted(chosen.tolist())]
-    wanted = {batch for reader in readers for batch in reader.batches or ()}
-    with where[1].open(encoding="utf-8") as lines:
-        qrels = evaluate.read_qrels(lines, str(where[1]))
-    asked_for = {f"{r.name}@{batch}" for r in readers for batch in r.batches or ()}
-    first = min(wanted)
-    return Task(
-        papers=[candidate.paper for candidate in found],
-        known=np.array([
-            at for at, c in enumerate(found)
-            if c.batch not in wanted and (c.batch < first or not c.batch[:1].isdigit())
-        ]),
-        batches={b: np.array([at for at, c in enumerate(found) if c.batch == b]) for b in sorted(wanted)},
-        readers=readers,
-        qrels={query: grades for query, grades in qrels.items() if query in asked_for},
-    )  # fmt: skip
-
-
-def _with_suffixes(path: Path) -> tuple[Path, Path]:
-    return path.with_name(f"{path.name}.jsonl"), path.with_name(f"{path.name}.qrels")
-
-
-def runs(task: Task, learn: Learn) -> Iterator[tuple[float, dict[str, dict[str, float]]]]:
-    """For each reader the CPU seconds of learning, and the scores of each query's best hundred papers."""
-    row = {paper.id: at for at, paper in enumerate(task.papers)}
-    ids = np.array([paper.id for paper in task.papers])
-    for reader in task.readers:
-        liked = np.array([row[key] for key in reader.liked if key in row])
-        start = time.process_time()
-        score = learn(liked)
-        spent = time.process_time() - start
-        found = {}
-        for batch in sorted(reader.batches or ()):
-            rows = np.setdiff1d(task.batches[batch], liked)
-            scores = score(rows)
-            best = np.argsort(-scores, kind="stable")[:100]
-            found[f"{reader.name}@{batch}"] = dict(
-                zip(ids[rows[best]].tolist(), scores[best].tolist(), strict=True)
-            )
-        yield spent, found
-
-
-def measure(task: Task, name: str) -> dict[str, float | str]:
-    """One row of the table."""
-    learn = RECIPES[name](task)
-    run: dict[str, dict[str, float]] = {}
-    spent = []
-    for seconds, found in runs(task, learn):
-        spent.append(seconds)
-        run |= found
-    query_scores = evaluate.evaluate(run, task.qrels).by_query["ndcg@10"]
-    values = np.array(list(query_scores.values()))
+def measure(
+    task: Task, name: str, progress: Progress = silent, most: float = MOST_SECONDS
+) -> tuple[Row, ByQuery]:
+    """One row of the table, and nDCG@10 by query."""
+    start = time.process_time()
+    recipe = RECIPES[name](task, progress)
+    prepared = time.process_time()
+    learned: list[Any] = []
+    for liked in task.likes():
+        learned.append(recipe.learn(liked))
+        progress(f"{name}, readers", len(learned), len(task.readers))
+        if time.process_time() - prepared > most:
+            break
+    learning = time.process_time() - prepared
+    run, scoring = ranked(task, recipe, learned)
+    qrels = {query: grades for query, grades in task.qrels.items() if query in run}
+    by_query = dict(evaluate.evaluate(run, qrels).by_query["ndcg@10"])
+    values = np.array(list(by_query.values()))
     return {
         "ranker": name,
         "ndcg@10": round(float(values.mean()), 4),
         "standard_error": round(float(values.std() / np.sqrt(len(values))), 4),
         "queries": len(values),
-        "ms_per_reader": round(1_000 * float(np.mean(spent)), 2),
-    }
+        "readers": len(learned),
+        "learn_ms": round(1_000 * learning / len(learned), 3),
+        "score_ms": round(1_000 * scoring / len(run), 3),
+        "vector_ms": round(1_000 * (prepared - start) / recipe.vectors, 3),
+    }, by_query
 
 
-def cost(task: Task, seed: int) -> dict[str, float | str]:
-    """CPU time of learning a reader and scoring all papers, ours and arxiv-sanity-lite's, and their ratio."""
-    whole = replace(task, known=np.arange(len(task.papers)))
-    row = {paper.id: at for at, paper in enumerate(task.papers)}
-    likes = [np.array([row[key] for key in reader.liked if key in row]) for reader in task.readers]
-    order = np.random.default_rng(seed).permutation(len(likes))
+def ranked(task: Task, recipe: Recipe, learned: Sequence[Any]) -> tuple[dict[str, dict[str, float]], float]:
+    """The best hundred papers of each query, never a liked one, and the CPU seconds of all scores."""
+    run: dict[str, dict[str, float]] = {}
+    spent = 0.0
+    likes = task.likes()
+    for batch, rows in task.batches.items():
+        asking = [at for at in range(len(learned)) if batch in (task.readers[at].batches or ())]
+        candidates = recipe.batch(rows)
+        for start in range(0, len(asking), 50):
+            some = asking[start : start + 50]
+            begun = time.process_time()
+            scores = recipe.scores(candidates, [learned[at] for at in some])
+            spent += time.process_time() - begun
+            for at, values in zip(some, scores.astype(np.float64), strict=True):
+                values[np.isin(rows, likes[at])] = -np.inf
+                best = np.argsort(-values, kind="stable")[:100]
+                run[f"{task.readers[at].name}@{batch}"] = {
+                    task.papers[rows[place]].id: float(values[place])
+                    for place in best.tolist()
+                    if np.isfinite(values[place])
+                }
+    return run, spent
+
+
+def compare(task: Task, names: Sequence[str], progress: Progress = silent, seed: int = 0) -> Iterator[Row]:
+    """The rows of the table; the others' differences to ours are over the queries that both have."""
+    measured: ByQuery = {}
+    for name in names:
+        row, by_query = measure(task, name, progress)
+        if name == DEFAULT:
+            measured = by_query
+        elif measured:
+            c = evaluate.paired_bootstrap(measured, by_query, np.random.default_rng(seed))
+            row |= {"difference": round(c.difference, 4), "low": round(c.low, 4), "high": round(c.high, 4)}
+        yield row
+
+
+def cost(task: Task, progress: Progress = silent, seed: int = 0) -> Row:
+    """CPU milliseconds a reader, ours and arxiv-sanity-lite's recipe, vectors of all papers being at hand.
+
+    A reader costs learning and scoring one batch of new papers, for many readers at once; what scoring every
+    paper takes stands beside. Ours are the means of a hundred readers, theirs of three.
+    """
     every = np.arange(len(task.papers))
-    spent = {}
-    for name, learn, some in (
-        ("blend", ours(whole, "blend"), order[:100]),
-        ("arxiv-sanity-lite", arxiv_sanity(whole), order[:3]),
+    whole = Task(task.papers, every, task.batches, task.readers, task.qrels)
+    likes = whole.likes()
+    order = np.random.default_rng(seed).permutation(len(likes)).tolist()
+    week = max(task.batches)
+    mean = float(np.mean([len(likes[at]) for at in order[:100]]))
+    row: Row = {"papers": len(every), "new_papers": len(task.batches[week]), "likes": round(mean, 1)}
+    for whose, make, some in (
+        ("ours", lambda: ours(whole, DEFAULT), order[:100]),
+        ("theirs", lambda: arxiv_sanity(whole), order[:3]),
     ):
+        recipe = make()
         start = time.process_time()
-        learned = [learn(likes[at]) for at in some]
-        middle = time.process_time()
-        for score in learned[:3]:
-            score(every)
-        scoring = (time.process_time() - middle) / min(3, len(learned))
-        spent[name] = (1_000 * (middle - start) / len(some), 1_000 * scoring)
-    (learning, scoring), (their_learning, their_scoring) = spent["blend"], spent["arxiv-sanity-lite"]
-    return {
-        "papers": len(task.papers),
-        "ours_learn_ms": round(learning, 2),
-        "ours_score_all_ms": round(scoring, 2),
-        "theirs_learn_ms": round(their_learning, 1),
-        "theirs_score_all_ms": round(their_scoring, 1),
-        "times_cheaper_to_learn": round(their_learning / learning),
-    }
+        learned = []
+        for at in some:
+            learned.append(recipe.learn(likes[at]))
+            progress(f"{whose}, readers", len(learned), len(some))
+        row[f"{whose}_learn_ms"] = 1_000 * (time.process_time() - start) / len(some)
+        for what, rows in (("new", task.batches[week]), ("all", every)):
+            candidates = recipe.batch(rows)
+            begun = time.process_time()
+            recipe.scores(candidates, learned)
+            row[f"{whose}_score_{what}_ms"] = 1_000 * (time.process_time() - begun) / len(some)
+    return _with_ratios(row)
 
 
-def plot(rows: Sequence[dict[str, Any]], name: str, file: Path) -> None:
-    """Quality against the cost of learning a reader, one point a ranker, with standard errors."""
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
+def _with_ratios(row: Row) -> Row:
+    """How many times cheaper ours is, to learn, and to learn and score the new papers or all."""
+    for what, parts in (
+        ("to_learn", ("learn_ms",)),
+        ("with_new_papers_scored", ("learn_ms", "score_new_ms")),
+        ("with_all_papers_scored", ("learn_ms", "score_all_ms")),
+    ):
+        theirs, here = (sum(row[f"{whose}_{part}"] for part in parts) for whose in ("theirs", "ours"))
+        row[f"times_cheaper_{what}"] = round(theirs / here)
+    return {key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()}
 
-    figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
-    for row in rows:
-        cost_ms = max(float(row["ms_per_reader"]), 0.01)
-        axes.errorbar(cost_ms, row["ndcg@10"], row["standard_error"], fmt="o", capsize=3)
-        axes.annotate(
-            str(row["ranker"]), (cost_ms, row["ndcg@10"]), xytext=(6, 5), textcoords="offset points"
-        )
-    axes.set(xscale="log", xlabel="CPU time to learn a reader (ms)", ylabel="nDCG@10", title=name)
-    axes.margins(x=0.25)
-    figure.savefig(file, dpi=90)
-    plt.close(figure)
+
+# -- what a person sees -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def shown_progress() -> Iterator[Progress]:
+    """A bar on a terminal, nothing elsewhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(
+        *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    ) as bars:
+        known: dict[str, TaskID] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in known:
+                known[what] = bars.add_task(what, total=total)
+            bars.update(known[what], completed=done, visible=done < total)
+
+        yield progress
+
+
+def line(row: Row) -> str:
+    """A row of the table as text."""
+    differs = ""
+    if "difference" in row:
+        differs = f"{row['difference']:+.4f} ({row['low']:+.4f} to {row['high']:+.4f})"
+    return (
+        f"{row['ranker']:18} {row['ndcg@10']:.4f} ± {row['standard_error']:.4f}  {differs:29} "
+        f"{row['learn_ms']:10,.2f} {row['score_ms']:8.2f} {row['vector_ms']:8.2f} {row['queries']:8}"
+    )
+
+
+HEAD = (
+    f"{'':18} {'nDCG@10':15}  {'beside ours (95 %)':29} "
+    f"{'learn ms':>10} {'score ms':>8} {'paper ms':>8} {'queries':>8}"
+)
 
 
 def main(arguments: Sequence[str]) -> None:
     """Read the command line, print a row as soon as it is known."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--set", choices=sorted(SETS), default="citeulike", dest="name")
-    parser.add_argument("--readers", type=int, help="so many, drawn at random (the SVM takes seconds each)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--set", nargs="+", choices=sorted(SIZES), default=sorted(SIZES), dest="sets")
+    parser.add_argument("--readers", type=int, help="so many, drawn by chance")
+    parser.add_argument("--weeks", type=int, help="only the first so many weeks (authors)")
+    parser.add_argument("--every", type=int, help="keep one in so many of the papers that nobody liked")
+    parser.add_argument("--half", type=int, choices=(0, 1), help="only readers of one half")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", choices=list(RECIPES), default=list(RECIPES))
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--out", type=Path, help="a folder for the table (JSON) and the plot (PNG)")
+    parser.add_argument("--json", action="store_true", help="one object a line")
+    parser.add_argument("--out", type=Path, help="a folder for the tables (JSON) and the plots (PNG)")
     parser.add_argument("--cost", action="store_true", help="only the cost of a reader beside the SVM's")
     asked = parser.parse_args(arguments)
-    task = load(asked.name, asked.readers, asked.seed)
+    if asked.cost:
+        task = tasks.load("authors", readers=asked.readers, seed=asked.seed)
+        with threadpool_limits(1), shown_progress() as progress:
+            print(json.dumps(cost(task, progress, asked.seed), indent=None if asked.json else 1))
+        return
+    names = list(asked.only)
+    if "minilm" in names and not minilm.installed():
+        print(f"without MiniLM, which is not installed: {minilm.INSTALL}", file=sys.stderr)
+        names.remove("minilm")
+    for name in asked.sets:
+        _table(name, names, asked)
+
+
+def _table(name: str, names: Sequence[str], asked: argparse.Namespace) -> None:
+    given = {key: getattr(asked, key) for key in SIZES[name] if getattr(asked, key) is not None}
+    size = SIZES[name] | given | {"half": asked.half, "seed": asked.seed}
+    task = tasks.load(name, **size)
     if not asked.json:
-        counts = f"{len(task.papers):,} papers, {len(task.readers):,} readers, {len(task.qrels):,} queries"
-        print(f"{asked.name}: {counts}")
+        print(f"{name}: {task}\n{HEAD}")
     rows = []
-    with threadpool_limits(1):
-        if asked.cost:
-            print(json.dumps(cost(task, asked.seed)))
-            return
-        for name in asked.only:
-            row = measure(task, name)
-            rows.append({"set": asked.name, **row})
-            shown = (
-                "{ranker:18} nDCG@10 {ndcg@10:.4f} ± {standard_error:.4f} {ms_per_reader:10.2f} ms a reader"
-            )
-            print(json.dumps(rows[-1]) if asked.json else shown.format_map(row), flush=True)
+    with threadpool_limits(1), shown_progress() as progress:
+        for row in compare(task, names, progress, asked.seed):
+            rows.append(row)
+            print(json.dumps({"set": name, **row}) if asked.json else line(row), flush=True)
     if asked.out:
         asked.out.mkdir(parents=True, exist_ok=True)
-        table = json.dumps({"seed": asked.seed, "queries": len(task.qrels), "rows": rows}, indent=1)
-        (asked.out / f"ranking-{asked.name}.json").write_text(table + "\n", encoding="utf-8")
-        plot(rows, f"{asked.name}: {len(task.readers):,} readers", asked.out / f"ranking-{asked.name}.png")
+        held = {
+            "set": name,
+            "size": size,
+            "papers": len(task.papers),
+            "queries": len(task.qrels),
+            "rows": rows,
+        }
+        (asked.out / f"ranking-{name}.json").write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
+        title = f"{name}: {len(task.readers):,} readers, {len(task.qrels):,} queries"
+        plots.quality(asked.out / f"ranking-{name}.png", rows, title=title)
 
 
 if __name__ == "__main__":
