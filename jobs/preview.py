@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from db import paper_store
@@ -14,14 +14,12 @@ from jobs.service import Service
 from profiles.edits import Wanted
 from profiles.profile import Profile
 from recommender import select
-from recommender.choosing import Strength
 from recommender.dial import Recent
 from recommender.explain import Explainer
 from recommender.heard import heard
 from recommender.interest import Examples, Interests, Judged
 from recommender.ranking import DEFAULT, RANKERS
 from recommender.ready import Ready
-from recommender.select import Choice
 from recommender.vectors import Edition
 
 
@@ -29,7 +27,8 @@ from recommender.vectors import Edition
 class Preview:
     """The papers that would be chosen, best first, the near misses, and of how many of which days.
 
-    ``heard`` are the phrases that the statement was heard to say.
+    Each has its score; whether it has its reason too is up to who asked. ``heard`` are the phrases that the
+    statement was heard to say.
     """
 
     items: tuple[Item, ...]
@@ -86,25 +85,30 @@ def preview(
     per_day: int,
     days: int = 7,
     examples: Examples = (),
+    reasons: int | None = None,
 ) -> Preview:
     """Rank the papers of the latest ``days`` announcement days on hand; nothing is stored.
 
-    ``examples`` are judged papers beside the seed papers that ``interests`` name.
+    ``examples`` are judged papers beside the seed papers that ``interests`` name. Only the first so many
+    ``reasons`` are worked out, if a number is given: a millisecond each.
     """
     with service.database.reading() as session:
-        return _previews(service, session, [Wanted(interests, per_day)], days, examples)[0]
+        return _previews(service, session, [Wanted(interests, per_day)], days, examples, reasons)[0]
 
 
-def what_if(service: Service, profile: Profile, after: Wanted, now: datetime, *, days: int = 7) -> WhatIf:
+def what_if(
+    service: Service, profile: Profile, after: Wanted, now: datetime, *, days: int = 7,
+    reasons: int | None = None,
+) -> WhatIf:  # fmt: skip
     """What the latest ``days`` announcement days would have brought the profile as it is, and as ``after``.
 
-    What its reader rated counts in both; rated papers are in neither.
+    What its reader rated counts in both; rated papers are in neither. ``reasons`` are as in `preview`.
     """
     before = Wanted(profile.interests, profile.per_day)
     with service.database.reading() as session:
         rated = [j for j in learning.examples(session, [profile], now)[profile.id] if j.opinion != "seed"]
         asked = [before] if after == before else [before, after]
-        found = _previews(service, session, asked, days, rated)
+        found = _previews(service, session, asked, days, rated, reasons)
     return compared(found[0], found[-1])
 
 
@@ -126,8 +130,9 @@ def compared(before: Preview, after: Preview) -> WhatIf:
 
 
 def _previews(
-    service: Service, session: Session, asked: Sequence[Wanted], days: int, rated: Examples
-) -> list[Preview]:
+    service: Service, session: Session, asked: Sequence[Wanted], days: int, rated: Examples,
+    reasons: int | None,
+) -> list[Preview]:  # fmt: skip
     """One preview for each of the interests asked about; the papers are read and made vectors once."""
     seeds = paper_store.by_keys(session, {key for wanted in asked for key in wanted.interests.seeds})
     fitted = learning.edition(service, session)
@@ -137,11 +142,11 @@ def _previews(
     for wanted in asked:
         named = [seeds[key].paper for key in wanted.interests.seeds if key in seeds]
         judged = [*rated, *(Judged(paper, "seed") for paper in named if paper.id not in known)]
-        found.append(_preview(week, fitted, wanted, judged))
+        found.append(_preview(week, fitted, wanted, judged, reasons))
     return found
 
 
-def _preview(week: Ready, fitted: Edition, wanted: Wanted, judged: Examples) -> Preview:
+def _preview(week: Ready, fitted: Edition, wanted: Wanted, judged: Examples, reasons: int | None) -> Preview:
     """What these interests would have brought. Nothing states or shows an interest: nothing comes."""
     interests = wanted.interests
     first, last = (week.dates[0], week.dates[-1]) if week.dates else (None, None)
@@ -166,14 +171,14 @@ def _preview(week: Ready, fitted: Edition, wanted: Wanted, judged: Examples) -> 
         history=known.scores,
     )
     explainer = Explainer(view.edition, weights, judged, interests)
-
-    def item(choice: Choice, strength: Strength) -> Item:
-        paper = week.papers[choice.paper]
-        why = explainer.explain(view.row(choice.paper), paper)
-        similar = tuple(week.papers[at] for at in choice.similar)
-        return Item(paper, why.score, strength, why.reason, why.contributions, similar=similar)
-
-    return Preview(
-        tuple(item(c, c.strength) for c in chosen.chosen), tuple(item(c, "near") for c in chosen.near),
-        len(week.papers), first, last, phrases,
-    )  # fmt: skip
+    shown = [*((c, c.strength) for c in chosen.chosen), *((c, "near") for c in chosen.near)]
+    items: list[Item] = []
+    for choice, strength in shown:
+        paper, similar = week.papers[choice.paper], tuple(week.papers[at] for at in choice.similar)
+        item = Item(paper, float(scores[choice.paper]), strength, "", similar=similar)
+        if reasons is None or len(items) < reasons:
+            why = explainer.explain(view.row(choice.paper), paper)
+            item = replace(item, score=why.score, reason=why.reason, contributions=why.contributions)
+        items.append(item)
+    many = len(chosen.chosen)
+    return Preview(tuple(items[:many]), tuple(items[many:]), len(week.papers), first, last, phrases)

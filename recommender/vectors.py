@@ -96,7 +96,7 @@ class Edition:
         wide = Edition(self.fitting, self.extension + new)
         wide._open_columns = self._open_columns | {f: self.size + at for at, f in enumerate(new)}
         if self.extension:
-            wide.shares = np.concatenate([self.shares, self._shares_of(new)])
+            wide._open_shares = np.concatenate([self._open_shares, self._shares_of(new)])
             people = {f: self.size + at for at, f in enumerate(new) if f.kind == "author"}
             wide._people = _grown(self._people, people)
         return wide
@@ -140,7 +140,12 @@ class Edition:
         """The share of papers that hold each column; a name of the open end counts as in one paper."""
         if not self.extension:
             return self.fitting.shares
-        return np.concatenate([self.fitting.shares, self._shares_of(self.extension)])
+        return np.concatenate([self.fitting.shares, self._open_shares])
+
+    @cached_property
+    def _open_shares(self) -> NDArray[np.float64]:
+        """The shares of the open end, of which there are some thousands, the fitted ones being a million."""
+        return np.array(self._shares_of(self.extension), np.float64)
 
     def _shares_of(self, features: Iterable[Feature]) -> list[float]:
         return [self.fitting.rare_share(pair=" " in f.name) if f.kind == "term" else 1e-5 for f in features]
@@ -153,7 +158,9 @@ class Edition:
     @cached_property
     def _root_idf(self) -> NDArray[np.float32]:
         fitted = self.fitting.root_idf
-        return np.concatenate([fitted, np.sqrt(self.idf[self.base_size :])]) if self.extension else fitted
+        if not self.extension:
+            return fitted
+        return np.concatenate([fitted, np.sqrt(-np.log(self._open_shares)).astype(np.float32)])
 
     # -- columns -------------------------------------------------------------------------------------------
 
@@ -199,8 +206,10 @@ class Edition:
         parts = self.fitting.parts(index) if index < self.base_size else self._open_parts(index)
         if parts is None:
             return math.inf
-        alone = float(self.shares[parts[0]]) * float(self.shares[parts[1]])
-        return math.log(100 * float(self.shares[index]) / alone)
+        shares = self.fitting.shares  # the two words are fitted ones
+        open_at = index - self.base_size
+        share = self._open_shares[open_at] if open_at >= 0 else shares[index]
+        return math.log(100 * float(share) / (float(shares[parts[0]]) * float(shares[parts[1]])))
 
     def _open_parts(self, index: int) -> tuple[int, int] | None:
         feature = self.feature(index)

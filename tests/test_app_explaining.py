@@ -184,6 +184,17 @@ def test_near_duplicates_are_folded_in_a_preview(service: Service, reader: Profi
     assert folded & {"doi:10.1000/twin", f"arxiv:{SPAD}"}
 
 
+def test_papers_without_their_reasons_are_the_same_papers(service: Service, reader: Profile) -> None:
+    wanted = reader.interests
+    whole = preview.preview(service, wanted, per_day=5)
+    first = preview.preview(service, wanted, per_day=5, reasons=1)
+    assert [bool(item.reason) for item in (*first.items, *first.near)].count(True) == 1
+    assert first.items[0] == whole.items[0]
+    pairs = list(zip((*whole.items, *whole.near), (*first.items, *first.near), strict=True))
+    assert [one.paper for one, _ in pairs] == [other.paper for _, other in pairs]
+    assert [one.score for one, _ in pairs] == pytest.approx([other.score for _, other in pairs])
+
+
 def _paper(service: Service, key: str) -> Paper:
     found = reading.paper(service, f"arxiv:{key}")
     assert found is not None

@@ -42,12 +42,16 @@ _MOST_PROFILES = 20  # of one address, beyond which the subscribe page adds none
 
 
 def preview(
-    service: Service, interests: Interests, *, per_day: int, days: int, examples: Examples = ()
-) -> Preview:
-    """What these interests would have brought in the latest days, with these ratings; nothing is stored."""
+    service: Service, interests: Interests, *, per_day: int, days: int, examples: Examples = (),
+    reasons: int | None = None,
+) -> Preview:  # fmt: skip
+    """What these interests would have brought in the latest days, with these ratings; nothing is stored.
+
+    Only the first so many ``reasons`` are worked out, if a number is given.
+    """
     from jobs import preview as job
 
-    return job.preview(service, interests, per_day=per_day, days=days, examples=examples)
+    return job.preview(service, interests, per_day=per_day, days=days, examples=examples, reasons=reasons)
 
 
 def warm(service: Service, days: int) -> None:
@@ -157,10 +161,10 @@ def strongest(service: Service, profile: Profile, now: datetime, *, at_most: int
 
 
 def what_if(service: Service, profile: Profile, after: Wanted, now: datetime) -> WhatIf:
-    """What the latest days would bring the profile as it is, and as it would be."""
+    """What the latest days would bring the profile as it is, and as it would be, without reasons."""
     from jobs import preview as job
 
-    return job.what_if(service, profile, after, now)
+    return job.what_if(service, profile, after, now, reasons=0)
 
 
 def backtest(service: Service, profile: Profile) -> tuple[str, str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jobs.preview import Preview
 
 DAYS = 7  # that a preview looks back
+PREVIEWED = 12  # papers that a preview shows with their reasons; of the others it says how many there are
 _REGIONS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 LABELS = {
     "statement": "What do you work on?",
@@ -50,7 +51,10 @@ def seen(
         return None, None
     try:
         wanted, per_day = typed.interests(), typed.daily()
-        return errands.preview(service, wanted, per_day=per_day, days=DAYS, examples=examples), None
+        found = errands.preview(
+            service, wanted, per_day=per_day, days=DAYS, examples=examples, reasons=PREVIEWED
+        )
+        return found, None
     except RequestError as exc:
         return None, exc
 
@@ -62,7 +66,7 @@ def form_values(service: Service, draft: Draft, *, seek: bool, examples: Example
     return {
         "typed": typed, "found": found, "error": draft.error or fault, "labels": LABELS,
         "zones": time_zones(), "days": DAYS, "chips": chips(service, typed, found), "note": draft.note,
-        "bylined": draft.bylined,
+        "bylined": draft.bylined, "previewed": PREVIEWED,
     }  # fmt: skip
 
 
@@ -71,7 +75,7 @@ def fragment(web: Web, draft: Draft, address: str, examples: Examples = ()) -> H
     found, fault = seen(web.service, draft.typed, examples)
     return web.page(
         "draft.html", typed=draft.typed, found=found, error=draft.error or fault, days=DAYS,
-        chips=chips(web.service, draft.typed, found), draft=address,
+        chips=chips(web.service, draft.typed, found), draft=address, previewed=PREVIEWED,
     )  # fmt: skip
 
 
