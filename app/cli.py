@@ -140,7 +140,7 @@ def backtest(
 def rank(
     papers: Annotated[list[str], typer.Option(metavar="GLOB…", help="Papers as JSON lines (.xz, .gz).")],
     readers: Annotated[Path, typer.Option(help="Readers as JSON lines.")],
-    out: Annotated[Path, typer.Option(metavar="RUN", help="The TREC run to write.")],
+    out: Annotated[Path, typer.Option(metavar="RUN", help="The TREC run to write; - for stdout.")],
     top: Annotated[int, typer.Option(min=1, help="So many papers of each batch.")] = 100,
     ranker: Annotated[str, typer.Option(help="Which ranker; left out: the one that readers get.")] = "",
     # What the shell makes of --papers data/*.jsonl: the first file goes to the option, the rest come here.

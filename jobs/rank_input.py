@@ -6,6 +6,8 @@ import gzip
 import json
 import lzma
 import math
+import re
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +19,7 @@ from recommender.interest import Interests
 from recommender.paper import Paper
 
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
+_BROKEN = re.compile("[\ud800-\udfff]")  # halves of a character, which no file can hold
 Read = TypeVar("Read")
 Report = Callable[[str], None]
 
@@ -83,8 +86,9 @@ def _objects(path: Path, read: Callable[[dict[str, Any]], Read], report: Report)
                     report(f"{path}:{number}: {_why(exc)}")
                     continue
                 yield found
-    except (OSError, EOFError, lzma.LZMAError) as exc:
-        raise InputError(f"{path}: {getattr(exc, 'strerror', None) or exc}") from exc
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as exc:
+        why = getattr(exc, "strerror", None) or f"cannot be unpacked: {exc}"
+        raise InputError(f"{path}: {why}") from exc
 
 
 def _why(exc: Exception) -> str:
@@ -120,13 +124,15 @@ def _reader(held: dict[str, Any]) -> Reader:
     batches = None if held.get("batches") is None else frozenset(_texts(held, "batches"))
     try:
         interests = interests_of(
-            statement=_text(held, "statement"), terms=_terms(held), authors=_texts(held, "authors")
+            terms=_terms(held), authors=[name for name in _texts(held, "authors") if name.strip()]
         )
     except RequestError as exc:
         raise ValueError(str(exc)) from exc
-    # Categories may be of any scheme here, not only arXiv's.
-    interests = Interests(interests.statement, interests.terms, interests.authors, _texts(held, "categories"))
-    return Reader(_word(held, "reader"), _texts(held, "liked"), _texts(held, "disliked"), interests, batches)
+    # Statements may be of any length here, and categories of any scheme, not only arXiv's.
+    statement = " ".join(_text(held, "statement").split())
+    interests = Interests(statement, interests.terms, interests.authors, _texts(held, "categories"))
+    liked, disliked = (tuple(dict.fromkeys(_texts(held, name))) for name in ("liked", "disliked"))
+    return Reader(_word(held, "reader"), liked, disliked, interests, batches)
 
 
 def _terms(held: dict[str, Any]) -> list[str]:
@@ -143,10 +149,18 @@ def _terms(held: dict[str, Any]) -> list[str]:
         if not isinstance(pair, (list, tuple)) or len(pair) != 2 or not isinstance(pair[0], str):
             raise ValueError(f"term {pair!r} is neither a string nor a [term, strength] pair")
         term, weight = pair
-        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not math.isfinite(weight):
-            raise ValueError(f"the strength of {term!r} is no number: {weight!r}")
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not _sane(weight):
+            raise ValueError(f"the strength of {term!r} is no number: {str(weight)[:40]}")
         found.append(f"{term}={weight:f}")
     return found
+
+
+def _sane(number: float) -> bool:
+    """Whether a number is finite, and no whole one of hundreds of digits."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
 
 
 def _text(held: dict[str, Any], name: str) -> str:
@@ -155,7 +169,7 @@ def _text(held: dict[str, Any], name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise ValueError(f"{name} must be text, not {type(value).__name__}")
-    return value
+    return value if value.isascii() else _BROKEN.sub("\ufffd", value)
 
 
 def _texts(held: dict[str, Any], name: str) -> tuple[str, ...]:
@@ -164,7 +178,7 @@ def _texts(held: dict[str, Any], name: str) -> tuple[str, ...]:
         return ()
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
         raise ValueError(f"{name} must be a list of strings")
-    return tuple(value)
+    return tuple(word if word.isascii() else _BROKEN.sub("\ufffd", word) for word in value)
 
 
 def _word(held: dict[str, Any], name: str) -> str:

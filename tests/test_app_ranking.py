@@ -187,7 +187,8 @@ def test_readers_who_liked_nothing_on_hand_are_ranked_in_a_fixed_order(tmp_path:
         (("--ranker", "oracle"), "--ranker oracle: must be one of"),
         (("--papers", "nowhere*.jsonl"), "--papers nowhere*.jsonl: no such file"),
         (("--readers", "nowhere.jsonl"), "nowhere.jsonl: No such file"),
-        (("--out", "nowhere/run"), "nowhere/run: No such file"),
+        (("--out", "nowhere/run"), "--out nowhere/run: there is no folder nowhere"),
+        (("--out", "."), "--out .: is a folder; name a file in it"),
     ],
 )
 def test_what_cannot_be_done_says_why_and_leaves_no_file(
@@ -203,8 +204,70 @@ def test_a_broken_archive_is_named_and_an_earlier_run_survives(tmp_path: Path, p
     (tmp_path / "run").write_text("earlier\n")
     (tmp_path / "cut.jsonl.xz").write_bytes(lzma.compress(papers.read_bytes() * 50)[:-30])
     result = rank(tmp_path, [tmp_path / "cut.jsonl.xz"], [{"reader": "r", "liked": []}])
-    assert "cut.jsonl.xz: " in str(result.exception)
+    assert "cut.jsonl.xz: cannot be unpacked: " in str(result.exception)
+    packed = bytearray(gzip.compress(papers.read_bytes() * 50))
+    packed[len(packed) // 2] ^= 0xFF
+    (tmp_path / "odd.jsonl.gz").write_bytes(packed)
+    result = rank(tmp_path, [tmp_path / "odd.jsonl.gz"], [{"reader": "r", "liked": []}])
+    assert "odd.jsonl.gz: cannot be unpacked: " in str(result.exception)
+    assert "no reader was read" in str(rank(tmp_path, [papers], []).exception)
     assert (tmp_path / "run").read_text() == "earlier\n"
+
+
+def test_a_run_may_go_to_standard_output(tmp_path: Path, papers: Path) -> None:
+    readers = [{"reader": "r", "liked": ["old1"]}]
+    rank(tmp_path, [papers], readers)
+    result = rank(tmp_path, [papers], readers, "--out", "-")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == (tmp_path / "run").read_text()
+    assert not list(tmp_path.glob("-*"))
+
+
+def test_odd_text_neither_stops_a_ranking_nor_loses_a_paper(tmp_path: Path) -> None:
+    odd = {
+        "half": "gravel \ud800 rivers", "nul": "gravel\0rivers", "braces": "{" * 20_000 + "\\frac{" * 5_000,
+        "word": "x" * 500_000, "long": "gravel " * 100_000, "chinese": "高山河流中的泥沙输移",
+        "arabic": "نقل الرواسب", "fish": "🐟 🐟", "none": "",
+    }  # fmt: skip
+    file = tmp_path / "odd.jsonl"
+    file.write_text("".join(json.dumps(paper(key, words)) + "\n" for key, words in odd.items()))
+    readers = [
+        {"reader": "r", "statement": "gravel " * 10_000}, {"reader": "c", "statement": "泥沙输移"},
+        {"reader": "h", "liked": ["\ud800", "half"], "terms": ["\udfff"], "authors": [" "]},
+    ]  # fmt: skip
+    (tmp_path / "readers.jsonl").write_text("".join(json.dumps(r) + "\n" for r in readers))
+    arguments = ["--papers", str(file), "--readers", str(tmp_path / "readers.jsonl")]
+    result = CliRunner().invoke(app, ["rank", *arguments, "--out", str(tmp_path / "run")])
+    assert result.exit_code == 0, result.output
+    found = ranked(tmp_path)
+    assert sorted(found["r@2026-W19"]) == sorted(odd)
+    assert set(found["r@2026-W19"][:3]) == {"half", "nul", "long"}
+    assert found["c@2026-W19"][0] == "chinese"
+    assert sorted(found["h@2026-W19"]) == sorted(odd.keys() - {"half"})
+
+
+def test_an_id_that_is_listed_twice_counts_once(tmp_path: Path, papers: Path) -> None:
+    (tmp_path / "again").mkdir()
+    copied = lines(tmp_path / "again" / "papers.jsonl", [paper("a", CACHES), *PAPERS])
+    readers = [{"reader": "r", "liked": ["old1", "old2"]}, {"reader": "s", "liked": ["old1", "old2", "old2"]}]
+    rank(tmp_path, [papers, copied], readers)
+    scores: dict[str, list[list[str]]] = {"r": [], "s": []}
+    for line in (tmp_path / "run").read_text().splitlines():
+        query, *rest = line.split()
+        scores[query[0]].append([query[2:], *rest])
+    assert scores["r"] == scores["s"]
+    assert len({row[2] for row in scores["r"]}) == len(PAPERS) - 2
+
+
+@pytest.mark.parametrize("strength", ["1e999", "1" * 400, "1e300", "NaN", "true", '"much"'])
+def test_a_strength_that_is_no_number_is_named(tmp_path: Path, papers: Path, strength: str) -> None:
+    file = tmp_path / "readers.jsonl"
+    file.write_text('{"reader": "r", "terms": [["x", %s]]}\n{"reader": "s"}\n' % strength)  # noqa: UP031
+    arguments = ["--papers", str(papers), "--readers", str(file), "--out", str(tmp_path / "run")]
+    result = CliRunner().invoke(app, ["rank", *arguments])
+    assert result.exit_code == 0, result.output
+    assert f"paperwatch: {file}:1: " in result.stderr
+    assert {query[0] for query in ranked(tmp_path)} == {"s"}
 
 
 def test_nothing_to_rank_is_an_error(tmp_path: Path, papers: Path) -> None:

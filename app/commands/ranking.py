@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import glob
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import typer
 from rich.console import Console
@@ -21,12 +23,36 @@ _FAULTS_SHOWN = 20
 
 
 def rank(patterns: Sequence[str], readers: Path, top: int, out: Path, ranker: str) -> None:
-    """Rank, with a progress bar on a terminal; bad lines are said on stderr, the rest is ranked."""
+    """Rank, with a progress bar on a terminal; bad lines are said on stderr, the rest is ranked.
+
+    The run appears under its name once it is whole; ``-`` stands for standard output.
+    """
     ranker = ranker or DEFAULT
     if ranker not in RANKERS:
         raise CommandError(f"--ranker {ranker}: must be one of {', '.join(RANKERS)}", status=2)
     files = _files(patterns)
+    if str(out) == "-":
+        with TemporaryDirectory() as folder:
+            whole = Path(folder) / "run"
+            _rank(files, readers, top, whole, ranker)
+            with whole.open(encoding="utf-8") as run:
+                shutil.copyfileobj(run, sys.stdout)
+        return
+    # Said before the work, which may take minutes.
+    if out.is_dir():
+        raise CommandError(f"--out {out}: is a folder; name a file in it")
+    if not out.parent.is_dir():
+        raise CommandError(f"--out {out}: there is no folder {out.parent}")
     unfinished = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        _rank(files, readers, top, unfinished, ranker)
+        unfinished.replace(out)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _rank(files: Sequence[Path], readers: Path, top: int, out: Path, ranker: str) -> None:
+    """Write the run, and say on stderr what was wrong and what was done."""
     faults = 0
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f}"))
     with Progress(
@@ -47,16 +73,11 @@ def rank(patterns: Sequence[str], readers: Path, top: int, out: Path, ranker: st
                 typer.echo(f"paperwatch: {fault}", err=True)
 
         try:
-            done = rank_files(
-                files, readers, top, unfinished, ranker=ranker, report=report, progress=progress
-            )
-            unfinished.replace(out)
+            done = rank_files(files, readers, top, out, ranker=ranker, report=report, progress=progress)
         except InputError as exc:
             raise CommandError(str(exc)) from exc
         except OSError as exc:
             raise CommandError(f"{out}: {exc.strerror}") from exc
-        finally:
-            unfinished.unlink(missing_ok=True)
     if faults > _FAULTS_SHOWN:
         typer.echo(f"paperwatch: {faults - _FAULTS_SHOWN} more faults of this kind", err=True)
     typer.echo(
