@@ -24,7 +24,7 @@ def by_title_keys(session: Session, labels: Iterable[str]) -> dict[str, Stored]:
     found: dict[str, Stored] = {}
     for start in range(0, len(wanted), _CHUNK):
         part = PaperRow.title_key.in_(wanted[start : start + _CHUNK])
-        query = select(PaperRow.title_key, *COLUMNS).where(part).order_by(PaperRow.id)
+        query = select(*COLUMNS, PaperRow.title_key).where(part).order_by(PaperRow.id)
         for row in session.execute(query):
             found.setdefault(row.title_key, stored(row))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -20,21 +21,26 @@ COLUMNS = (
     PaperRow.announce_type, PaperRow.url, PaperRow.withdrawn, PaperRow.extra, PaperRow.batch_id,
 )  # fmt: skip
 
+_HELD = len(COLUMNS)
 
-def stored(row: Any) -> Stored:
-    """The paper in a row of `COLUMNS`."""
-    extra = row.extra
+
+def stored(row: Sequence[Any]) -> Stored:
+    """The paper in a row that begins with `COLUMNS`."""
+    # Taken by place: by name each column costs as much as the driver needs to fetch it.
+    (
+        number, key, version, title, abstract, summary, authors, authors_complete, categories, announced,
+        announce_type, url, withdrawn, extra, batch_id,
+    ) = row[:_HELD]  # fmt: skip
+    more: dict[str, Any] = {}
+    if extra:
+        more |= {name: extra[name] for name in _WORDS if name in extra}
+        more |= {name: tuple(extra[name]) for name in _LISTS if name in extra}
     paper = Paper(
-        id=row.key, title=row.title, version=row.version, abstract=row.abstract, summary=row.summary,
-        authors=tuple(row.authors), authors_complete=row.authors_complete, categories=tuple(row.categories),
-        announced=row.announced, announce_type=row.announce_type, url=row.url, withdrawn=row.withdrawn,
-        institutions=tuple(extra.get("institutions", ())), topics=tuple(extra.get("topics", ())),
-        keywords=tuple(extra.get("keywords", ())), area=extra.get("area", ""), doi=extra.get("doi", ""),
-        journal_ref=extra.get("journal_ref", ""), comment=extra.get("comment", ""),
-        code_url=extra.get("code_url", ""), contributions=extra.get("contributions", ""),
-        thumbnail=extra.get("thumbnail", ""),
+        key, title, version, abstract, summary, tuple(authors), authors_complete,
+        categories=tuple(categories), announced=announced, announce_type=announce_type, url=url,
+        withdrawn=withdrawn, **more,
     )  # fmt: skip
-    return Stored(row.id, paper, row.batch_id)
+    return Stored(number, paper, batch_id)
 
 
 def values(paper: Paper, label: str | None) -> dict[str, Any]:

@@ -163,7 +163,7 @@ def _by_key_or_alias(session: Session, keys: Sequence[str]) -> dict[str, Stored]
     found = {row.key: stored(row) for row in session.execute(by_key)}
     rest = [k for k in keys if k not in found]
     if rest:
-        query = select(AliasRow.key.label("alias"), *COLUMNS).join(PaperRow, PaperRow.id == AliasRow.paper_id)
+        query = select(*COLUMNS, AliasRow.key.label("alias")).join(PaperRow, PaperRow.id == AliasRow.paper_id)
         for row in session.execute(query.where(among(session, AliasRow.key, rest))):
             found[row.alias] = stored(row)
     return found

@@ -319,15 +319,15 @@ def add_feedback(
 def feedback(session: Session, profile_ids: Iterable[int]) -> dict[int, list[Feedback]]:
     """All events of these profiles, oldest first; the papers by canonical key."""
     query = (
-        select(FeedbackRow, PaperRow.key)
+        select(FeedbackRow.profile_id, PaperRow.key, FeedbackRow.opinion, FeedbackRow.at, FeedbackRow.via)
         .join(PaperRow, PaperRow.id == FeedbackRow.paper_id)
         .where(FeedbackRow.profile_id.in_(list(profile_ids)))
         .order_by(FeedbackRow.at, FeedbackRow.id)
     )
     events: dict[int, list[Feedback]] = {}
-    for row, key in session.execute(query):
-        event = Feedback(row.profile_id, key, cast(Opinion, row.opinion), row.at, row.via)
-        events.setdefault(row.profile_id, []).append(event)
+    for profile_id, key, opinion, at, via in session.execute(query):
+        event = Feedback(profile_id, key, cast(Opinion, opinion), at, via)
+        events.setdefault(profile_id, []).append(event)
     return events
 
 

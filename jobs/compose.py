@@ -12,10 +12,11 @@ from db.records import Pick, Queued
 from db.session import Session
 from db.subscriber_store import Standing
 from jobs import learning
-from jobs.alerts import mail, mime, notes
+from jobs.alerts import mail, mime, notes, wording
 from jobs.alerts.digest import Digest, Item, Receipt, Section, Strength
 from jobs.service import Service
-from recommender.explain import Explainer
+from recommender.apart import TakenApart
+from recommender.explain import Explainer, Explanation
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,9 @@ class Prepared:
 
     def __init__(self, service: Service, session: Session, mails: Sequence[Queued], now: datetime) -> None:
         sections = [s for mail in mails for s in mail.content.get("sections", ())]
-        picks = [p for s in sections for p in (*_picks(s["items"]), *_picks(s["near"]))]
-        numbers = {n for p in picks for n in (p.paper, *p.similar)}
+        picks = [p for s in sections for p in _picks(s["items"])]
+        near = {p.paper for s in sections for p in _picks(s["near"])}
+        numbers = near.union(n for p in picks for n in (p.paper, *p.similar))
         self.papers = paper_store.by_numbers(session, numbers, with_sources=True)
         shard = subscriber_store.with_revisions(session, {s["profile"] for s in sections})
         self.profiles = {p.id: p for p, _ in shard}
@@ -54,35 +56,43 @@ class Prepared:
         edition = learning.edition(service, session)
         self._edition = edition.extended(texts, [p.interests for p in self.profiles.values()])
         self._row = {number: at for at, number in enumerate(shown)}
-        self._X = self._edition.transform(texts) if texts else None
+        self._apart = TakenApart(self._edition, self._edition.transform(texts), texts)
+        self._edition.remembered([j.paper for judged in self._examples.values() for j in judged])
 
-    def items(self, profile_id: int, *groups: Sequence[Pick]) -> list[tuple[Item, ...]]:
-        """Each group of picks as the reader of this profile sees them; a paper that was withdrawn since is
-        left out."""
+    def section(self, profile_id: int, items: Sequence[Pick], near: Sequence[Pick]) -> Section:
+        """What the reader of this profile sees, near misses without a reason; a paper that was withdrawn
+        since is left out."""
         profile = self.profiles[profile_id]
         explainer = Explainer(
             self._edition, self._weights[profile_id].on(self._edition), self._examples[profile_id],
             profile.interests,
         )  # fmt: skip
-        return [tuple(self._item(explainer, p) for p in group if self._is_shown(p)) for group in groups]
+        shown = [pick for pick in items if self._is_shown(pick)]
+        rows = [self._row[pick.paper] for pick in shown]
+        whys = explainer.explain_all(self._apart, rows, wording.PARTS)
+        return Section(
+            profile.id,
+            profile.name,
+            tuple(self._item(pick, why) for pick, why in zip(shown, whys, strict=True)),
+            tuple(self._near(pick) for pick in near if self._is_shown(pick)),
+        )
 
     def _is_shown(self, pick: Pick) -> bool:
-        return pick.paper in self._row and not self.papers[pick.paper].paper.withdrawn
+        return pick.paper in self.papers and not self.papers[pick.paper].paper.withdrawn
 
-    def _item(self, explainer: Explainer, pick: Pick) -> Item:
-        assert self._X is not None, "a pick that is shown has a row"  # noqa: S101 - for the type checker
-        paper = self.papers[pick.paper].paper
-        why = explainer.explain(self._X[self._row[pick.paper]], paper)
-        similar = tuple(self.papers[n].paper for n in pick.similar if n in self.papers)
+    def _item(self, pick: Pick, why: Explanation) -> Item:
         return Item(
-            paper,
+            self.papers[pick.paper].paper,
             why.score,
             cast(Strength, pick.strength),
             why.reason,
             why.contributions,
-            similar,
+            tuple(self.papers[n].paper for n in pick.similar if n in self.papers),
             pick.explore,
         )
+
+    def _near(self, pick: Pick) -> Item:
+        return Item(self.papers[pick.paper].paper, pick.score, cast(Strength, pick.strength), "")
 
 
 def letter(
@@ -142,8 +152,7 @@ def digest(
     for kept in content["sections"]:
         profile = shared.profiles.get(kept["profile"])
         if profile is not None and profile.id in reader.mailed:
-            items, near = shared.items(profile.id, _picks(kept["items"]), _picks(kept["near"]))
-            sections.append(Section(profile.id, profile.name, items, near))
+            sections.append(shared.section(profile.id, _picks(kept["items"]), _picks(kept["near"])))
             zone = zone or profile.delivery.zone
     return Digest(
         queued.subscriber_id, reader.email, queued.message_id, queued.queued_at, tuple(sections),

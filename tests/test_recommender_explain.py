@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recommender.apart import TakenApart
 from recommender.explain import Explainer, Explanation, explain
 from recommender.interest import Examples, Interests, Judged
 from recommender.paper import Paper
@@ -153,3 +154,53 @@ def test_only_the_best_of_several_rows_is_explained() -> None:
 
     assert why.score == pytest.approx(float(weights.scores(x)[0]), abs=1e-6)
     assert "speculative decoding" in why.reason
+
+
+def test_a_person_whom_two_liked_names_may_mean_counts_as_in_the_score() -> None:
+    liked = [
+        Judged(Paper(id=f"arxiv:2510.1000{at}", title="Graph colouring", authors=(name,)), "like")
+        for at, name in enumerate(("Barbara Liskov", "Barbara J. Liskov"))
+    ]
+
+    why, score = explained(Interests(), liked)
+
+    (person,) = [part for part in why.contributions if part.kind == "author"]
+    assert person.value == pytest.approx(0.04, abs=1e-4)
+    assert why.score == pytest.approx(score, abs=1e-6)
+
+
+def test_many_papers_explained_together_have_the_reasons_that_each_has_alone() -> None:
+    papers = [
+        NEW,
+        Paper(id="arxiv:2510.00002", title="Nothing of the kind"),
+        LIKED,
+        Paper(id="a", title="", abstract=""),
+        Paper(id="b", title="Draft models for vision", authors=("Ada Lovelace",), categories=("cs.DC",)),
+    ]
+    interests = Interests(
+        "speculative decoding, paged attention",
+        (("draft model", 2.0), ("vision", -2.0), ("glorpish cache", 1.0)),
+        authors=("A. Lovelace",),
+        categories=("cs.DC",),
+    )
+    examples = [Judged(LIKED, "like"), Judged(NEW, "save"), Judged(papers[4], "dislike")]
+    wide = Edition.shipped().extended(papers, [interests])
+    weights = RANKERS[DEFAULT].learn(wide, interests, examples)
+    X = wide.transform(papers)
+    explainer = Explainer(wide, weights, examples, interests)
+    apart = TakenApart(wide, X, papers)
+
+    together = explainer.explain_all(apart, [3, 0, 4, 1, 2])
+
+    assert together == [explainer.explain(X[row], papers[row]) for row in (3, 0, 4, 1, 2)]
+    assert [why.score for why in together] == pytest.approx(weights.scores(X)[[3, 0, 4, 1, 2]].tolist())
+    assert explainer.explain_all(apart, []) == []
+    for short, whole in zip(explainer.explain_all(apart, [3, 0, 4, 1, 2], 2), together, strict=True):
+        assert (short.score, short.reason) == (whole.score, whole.reason)
+        assert short.contributions[:2] == whole.contributions[:2]
+        assert sum(part.value for part in short.contributions) == pytest.approx(short.score, abs=1e-9)
+        rest = len(whole.contributions) - 2
+        if rest > 0:
+            assert short.contributions[2:] == (short.contributions[-1],)
+            assert short.contributions[-1].kind == "rest"
+            assert short.contributions[-1].name.startswith(f"{rest} smaller part")

@@ -23,6 +23,8 @@ _MAY_END = frozenset({"al", "etc", "a.k.a", "u.s", "u.k", "p.m", "a.m", "inc", "
 _MAY_FOLLOW = re.compile(
     r"(?:We|In|The|This|These|Our|It|To|However|Here|A|An|But|Moreover|Yet|On|For|Existing)\b"
 )
+PARTS = 3
+"""So many parts of a score are named in a mail; the others are summed."""
 _SAYS_NOTHING = frozenset({"", "tbd", "n/a", "none", "-"})
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -200,13 +202,14 @@ def preheader(digest: Digest) -> str:
     return ellipsis(readable(digest.receipt.why_empty or digest.receipt.line), 140)
 
 
-def score_in_words(item: Item, shown: int = 3) -> str:
+def score_in_words(item: Item) -> str:
     """The score and the parts that it adds up to: ``score 2.31 = +1.40 KV cache, +0.91 Fan``."""
-    head, tail = item.contributions[:shown], item.contributions[shown:]
-    words = ", ".join([f"{part.value:+.2f} {readable(part.name)}" for part in head])
-    if tail:
-        words += f", {sum([part.value for part in tail]):+.2f} {count(len(tail), 'smaller part')}"
-    return f"score {item.score:.2f} = {words}" if words else f"score {item.score:.2f}"
+    parts = item.contributions
+    cut = PARTS if len(parts) > PARTS and parts[PARTS].kind != "rest" else len(parts)
+    words = [f"{part.value:+.2f} {readable(part.name)}" for part in parts[:cut]]
+    if rest := parts[cut:]:
+        words.append(f"{sum([part.value for part in rest]):+.2f} {count(len(rest), 'smaller part')}")
+    return f"score {item.score:.2f} = {', '.join(words)}" if words else f"score {item.score:.2f}"
 
 
 def day(moment: date, *, weekday: bool = False) -> str:
