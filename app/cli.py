@@ -154,16 +154,18 @@ def rank(
 
 @app.command()
 def evaluate(
-    run: Annotated[Path, typer.Option(help="A TREC run: query Q0 paper rank score tag.")],
+    run: Annotated[
+        list[Path], typer.Option(help="A TREC run: query Q0 paper rank score tag. Two are compared.")
+    ],
     qrels: Annotated[Path, typer.Option(help="TREC qrels: query 0 paper grade.")],
-    against: Annotated[Path | None, typer.Option(help="A second run to compare with.")] = None,
+    against: Annotated[Path | None, typer.Option(help="A run to compare with, as if named first.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     json: Json = False,
 ) -> None:
     """Measure a ranking: nDCG, MRR, MAP, AUC, recall, and by paired bootstrap whether two runs differ."""
     from app.commands.evaluating import evaluate_files
 
-    evaluate_files(run, qrels, against, seed, as_json=json)
+    evaluate_files([against, *run] if against else run, qrels, seed, as_json=json)
 
 
 @app.command()

@@ -39,7 +39,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "authors": {"readers": 200, "weeks": 3, "every": 4},
     "citeulike": {"readers": 300, "weeks": None, "every": 1},
 }
-MOST_SECONDS = 900
+MOST_SECONDS = 300
 """CPU seconds after which a ranker gets no further readers; its row then says how many queries it had."""
 
 Row = dict[str, Any]

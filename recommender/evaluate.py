@@ -197,7 +197,7 @@ def read_run(lines: Iterable[str], where: str) -> dict[str, dict[str, float]]:
 
 
 def read_qrels(lines: Iterable[str], where: str) -> dict[str, dict[str, int]]:
-    """Read TREC qrels, ``query 0 paper grade`` a line.
+    """Read TREC qrels, ``query 0 paper grade`` a line; the highest grade of a paper counts.
 
     ``where`` names the file in errors. Raises ValueError with file and line for a line of another form.
     """
@@ -207,9 +207,11 @@ def read_qrels(lines: Iterable[str], where: str) -> dict[str, dict[str, int]]:
             raise ValueError(_wrong(where, number, fields, "query 0 paper grade"))
         query, _, paper, grade = fields
         try:
-            qrels.setdefault(query, {})[paper] = int(grade)
+            value = int(grade)
         except ValueError:
             raise ValueError(f"{where}, line {number}: grade {grade!r} is no whole number") from None
+        held = qrels.setdefault(query, {})
+        held[paper] = max(value, held.get(paper, value))
     return qrels
 
 

@@ -86,7 +86,39 @@ def test_a_better_run_is_told_from_a_worse_one_and_from_itself(tmp_path: Path) -
     assert printed("--run", str(good), "--qrels", str(qrels), "--against", str(poor)) == found
     words = run("--run", str(good), "--qrels", str(qrels), "--against", str(poor)).stdout
     assert f"{gain['difference']:+.4f}" in words
-    assert "40 queries; the run lacks 4" in words
+    assert "40 queries; good lacks 4, which count as 0." in words
+    assert f"good is better than poor by {gain['difference']:.4f} in nDCG@10, more than chance" in words
+
+
+def test_two_runs_are_compared_the_second_beside_the_first(tmp_path: Path) -> None:
+    good, qrels = written(tmp_path, 1, quality=1.0, name="good")
+    poor, _ = written(tmp_path, 2, quality=0.1, name="poor")
+    asked = ("--run", str(good), "--run", str(poor), "--qrels", str(qrels))
+    backwards = printed(*asked)
+    forwards = printed("--run", str(good), "--against", str(poor), "--qrels", str(qrels))
+    for name, gain in forwards["differences"].items():
+        assert backwards["differences"][name]["difference"] == -gain["difference"]
+    assert backwards["ndcg@10"] == forwards["against"]["ndcg@10"]
+    words = run(*asked).stdout
+    assert words.splitlines()[0].split() == ["good", "poor", "difference", "95", "%", "interval", "p"]
+    assert "good is better than poor by" in words
+    assert "rank alike" in run("--run", str(good), "--run", str(good), "--qrels", str(qrels)).stdout
+    other, _ = written(tmp_path, 3, quality=0.1, name="other")
+    unsure = run("--run", str(poor), "--run", str(other), "--qrels", str(qrels)).stdout
+    assert "nDCG@10 of other differs by" in unsure
+    assert "may be chance" in unsure
+    three = run(*asked, "--run", str(good))
+    assert isinstance(three.exception, CommandError)
+    assert "3 runs; name one, or two to compare" in str(three.exception)
+
+
+def test_a_run_of_other_queries_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("reader Q0 p1 1 2 t\n")
+    (tmp_path / "qrels").write_text("reader@2026-W19 0 p1 1\n")
+    asked = ("--run", str(tmp_path / "run"), "--qrels", str(tmp_path / "qrels"))
+    assert "None of the queries is in the run: 'reader@2026-W19' in the qrels, 'reader'" in run(*asked).stdout
+    (tmp_path / "run").write_text("")
+    assert "the run is empty" in run(*asked).stdout
 
 
 def test_auc_is_over_the_queries_where_it_is_defined(tmp_path: Path) -> None:
@@ -105,6 +137,11 @@ def test_auc_is_over_the_queries_where_it_is_defined(tmp_path: Path) -> None:
 def test_packed_files_are_read_too(tmp_path: Path) -> None:
     ranked, qrels = written(tmp_path, 1, quality=1.0)
     plain = printed("--run", str(ranked), "--qrels", str(qrels))
+    (tmp_path / "marked").write_bytes(b"\xef\xbb\xbf" + ranked.read_bytes().replace(b"\n", b"\r\n"))
+    assert printed("--run", str(tmp_path / "marked"), "--qrels", str(qrels)) == plain
+    (tmp_path / "cut.xz").write_bytes(lzma.compress(ranked.read_bytes())[:-40])
+    broken = run("--run", str(tmp_path / "cut.xz"), "--qrels", str(qrels)).exception
+    assert "cut.xz: cannot be unpacked: " in str(broken)
     (tmp_path / "run.gz").write_bytes(gzip.compress(ranked.read_bytes()))
     (tmp_path / "qrels.xz").write_bytes(lzma.compress(qrels.read_bytes()))
     assert printed("--run", str(tmp_path / "run.gz"), "--qrels", str(tmp_path / "qrels.xz")) == plain
@@ -115,7 +152,8 @@ def test_packed_files_are_read_too(tmp_path: Path) -> None:
     [
         (b"a Q0 p1 1 2\n", "line 1: 5 fields, expected 6"),
         (b"a Q0 p1 1 2 t\na Q0 p2 1 high t\n", "line 2: score 'high' is no number"),
-        (b"a Q0 \xff 1 2 t\n", "cannot be read as text"),
+        (b"a Q0 p1 1 2 t\n\na Q0 \xff 1 2 t\n", "line 3: no UTF-8 text"),
+        (b"a Q0 p1 1 nan t\n", "line 1: the score is not a number"),
     ],
 )
 def test_a_bad_run_is_named_with_file_and_line(tmp_path: Path, content: bytes, complaint: str) -> None:

@@ -42,6 +42,67 @@ def test_measures_agree_with_ir_measures(seed: int) -> None:
     assert ours["recall@20"] == pytest.approx(theirs["R@20"])
 
 
+def odd_run(seed: int) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, int]]]:
+    """Queries with many ties, papers that nobody judged, grades below 0, and queries that the run lacks."""
+    chance = np.random.default_rng(seed)
+    run: dict[str, dict[str, float]] = {"nobody asked": {"p1": 1.0}}
+    qrels: dict[str, dict[str, int]] = {}
+    for query in range(25):
+        judged = chance.choice(50, 30, replace=False).tolist()
+        grades = {f"p{n}": int(chance.choice([-1, 0, 0, 1, 3])) for n in judged}
+        qrels[f"q{query}"] = grades | {f"p{judged[0]}": 2}
+        if query % 5:
+            ranked = chance.choice(70, 45, replace=False).tolist()
+            run[f"q{query}"] = {f"p{n}": float(chance.integers(6)) / 4 - 0.5 for n in ranked}
+    return run, qrels
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_ties_missing_queries_and_unjudged_papers_agree_with_ir_measures(seed: int) -> None:
+    run, qrels = odd_run(seed)
+    found = evaluate.evaluate(run, qrels, cuts=(5, 10, 100))
+    # trec_eval breaks ties by falling id, we (and the project's scorer) by rising id: so give it the order.
+    untied = {
+        query: {paper: -float(rank) for rank, paper in enumerate(evaluate.ranking(scores))}
+        for query, scores in run.items()
+    }
+    names = {
+        nDCG @ 10: "ndcg@10", RR: "mrr", AP: "map", R @ 5: "recall@5", R @ 10: "recall@10",
+        R @ 100: "recall@100",
+    }  # fmt: skip
+    theirs = {
+        (names[m.measure], m.query_id): m.value for m in ir_measures.iter_calc(list(names), qrels, untied)
+    }
+
+    assert found.missing == 5
+    assert len(theirs) == 25 * len(names)
+    for (name, query), value in theirs.items():
+        assert found.by_query[name][query] == pytest.approx(value), (name, query)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_auc_of_a_run_agrees_with_scikit_learn(seed: int) -> None:
+    run, qrels = odd_run(seed)
+    found = evaluate.evaluate(run, qrels).by_query["auc"]
+
+    for query, grades in qrels.items():
+        scores = run.get(query, {})
+        relevant = [grades.get(paper, 0) > 0 for paper in scores]
+        expected = roc_auc_score(relevant, list(scores.values())) if len(set(relevant)) == 2 else 0
+        assert found[query] == pytest.approx(expected)
+
+
+def test_papers_listed_twice_count_once_as_in_the_reference() -> None:
+    lines = ["q Q0 a 1 0.9 t", "q Q0 b 2 0.8 t", "q Q0 a 3 0.1 t", "q Q0 b 4 0.95 t", "q Q0 c 5 0.5 t"]
+    run = evaluate.read_run(lines, "run")
+    qrels = evaluate.read_qrels(["q 0 a 1", "q 0 a 0", "q 0 c 0", "q 0 c 1"], "qrels")
+
+    assert run == {"q": {"a": 0.9, "b": 0.95, "c": 0.5}}
+    assert qrels == {"q": {"a": 1, "c": 1}}
+    means = evaluate.evaluate(run, qrels).means
+    assert (means["mrr"], means["map"], means["auc"]) == (0.5, pytest.approx((1 / 2 + 2 / 3) / 2), 0)
+
+
 def test_measures_of_a_full_ranking_agree_with_scikit_learn() -> None:
     chance = np.random.default_rng(4)
     scores = np.round(chance.random(200), 2)  # with ties
