@@ -16,6 +16,7 @@ from profiles.profile import Profile
 from recommender import background
 from recommender.background import Background
 from recommender.interest import Judged
+from recommender.packed import readable
 from recommender.paper import Paper
 from recommender.ranking import DEFAULT, RANKERS, Weights
 from recommender.vectors import Edition
@@ -106,7 +107,8 @@ def weights(
     stale: list[tuple[Profile, int]] = []
     for profile, revision in shard:
         model = kept.get(profile.id)
-        if model and (model.edition, model.ranker, model.revision) == (fitted.name, DEFAULT, revision):
+        inputs = (model.edition, model.ranker, model.revision) if model else None
+        if model and inputs == (fitted.name, DEFAULT, revision) and readable(model.weights):
             found[profile.id] = Weights.from_bytes(model.weights)
         else:
             stale.append((profile, revision))

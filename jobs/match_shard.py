@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,11 @@ from jobs import learning, news
 from jobs.news import News
 from jobs.service import Service
 from recommender import choosing
-from recommender.choosing import Asked, Chosen, choose_many
+from recommender.choosing import Asked, Bars, Chosen, choose_many
 from recommender.dial import ENOUGH_DAYS, Past, Recent
 from recommender.interest import Mutes
 from recommender.mutes import Filter
+from recommender.packed import readable
 from recommender.ranking import DEFAULT
 
 _HISTORY = timedelta(days=30)
@@ -94,7 +95,11 @@ class _Work:
         cls, service: Service, session: Session, ranked: News, found: Sequence[Waiting], now: datetime
     ) -> _Work:
         current = (ranked.edition, DEFAULT)
-        stale = [w.profile for w in found if (w.edition, w.ranker) != current or w.learned_from != w.revision]
+        stale = [
+            w.profile for w in found
+            if (w.edition, w.ranker) != current or w.learned_from != w.revision
+            or not (w.weights and readable(w.weights))
+        ]  # fmt: skip
         shard = subscriber_store.with_revisions(session, stale) if stale else []
         made, learned = learning.weights(service, session, shard, now) if shard else ({}, {})
         # Another process may have learned one of them since it was found stale.
@@ -131,13 +136,13 @@ class _Work:
         they had today, above the cut of their recent scores."""
         profiles, batch = self.profiles[part], self.news.batch
         scores = batch.scores(self.weights[part])
-        barred: dict[int, Callable[[int], bool]] = {}
+        barred: dict[int, Bars] = {}
         for row, waiting in enumerate(profiles):
             if waiting.seeds:
                 # A seed is the reader's own example: it would set a mark that no new paper reaches.
                 scores[row, self.news.columns(json.loads(waiting.seeds))] = 0
             if waiting.mutes:
-                barred[row] = _bars(self.news, _filter(waiting.mutes))
+                barred[row] = partial(self.news.barring.bars, _filter(waiting.mutes))
         past, today = _past(self.past, np.array([w.profile for w in profiles], np.int64), now)
         per_day = np.array([w.per_day for w in profiles], np.int64)
         cuts, marks = past.cuts(per_day), past.marks()
@@ -197,10 +202,6 @@ def _past(blocks: Sequence[Scores], profiles: Ints, now: datetime) -> tuple[Past
 @lru_cache(maxsize=4_096)
 def _filter(mutes: str) -> Filter:
     return Filter.of(Mutes(**{name: tuple(words) for name, words in json.loads(mutes).items()}))
-
-
-def _bars(ranked: News, filtered: Filter) -> Callable[[int], bool]:
-    return lambda place: ranked.muted(place, filtered)
 
 
 def draw_of(profile: int, batch_id: int) -> float:

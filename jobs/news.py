@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from db.session import Session
 from jobs import learning
 from jobs.service import Service
 from recommender.batch import Batch
-from recommender.mutes import Filter, Read
+from recommender.mutes import Barring
 from recommender.paper import Paper
 from recommender.ready import Ready
 
@@ -31,7 +31,8 @@ class News:
 
     ``numbers`` (n) are the papers' row numbers in the order in which ``batch`` has them (that of
     ``batch.ready``), -1 for those that no profile may get. ``days`` are the announcement days of the others,
-    ``ranked`` is how many they are. ``column_of`` are the papers' places in the order of scores, by key.
+    ``ranked`` is how many they are. ``column_of`` are the papers' places in the order of scores, by key;
+    ``barring`` tells which of them mutes bar.
     """
 
     batch_id: int
@@ -41,7 +42,7 @@ class News:
     days: int
     ranked: int
     column_of: dict[str, int]
-    reads: dict[int, Read] = field(default_factory=dict)
+    barring: Barring
 
     @classmethod
     def of(
@@ -53,17 +54,14 @@ class News:
         days = {s.paper.announced for s in stored}
         batch = Batch(ready, others)
         column_of = {ready.papers[place].id: at for at, place in enumerate(batch.order.tolist())}
-        return cls(batch_id, ready.edition.name, batch, numbers, len(days), len(number), column_of)
+        return cls(
+            batch_id, ready.edition.name, batch, numbers, len(days), len(number), column_of,
+            Barring(ready.papers),
+        )  # fmt: skip
 
     def columns(self, keys: Iterable[str]) -> list[int]:
         """Where papers with these keys stand in the order of scores."""
         return [self.column_of[key] for key in keys if key in self.column_of]
-
-    def muted(self, place: int, filtered: Filter) -> bool:
-        """Whether a filter bars the paper at this place."""
-        if (read := self.reads.get(place)) is None:
-            read = self.reads[place] = Read(self.batch.ready.papers[place])
-        return bool(filtered.reason(read))
 
 
 def of_batch(service: Service, session: Session, batch_id: int) -> News:

@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Scores = NDArray[np.float32] | NDArray[np.float64]
+Bars = Callable[[Ints], Flags]
 Strength = Literal["strong", "good", "near", "weak"]
 STRENGTHS: tuple[tuple[Strength, float], ...] = (("strong", 0.98), ("good", 0.92), ("near", 0.80))
 """The share of the recent scores that a score must reach for each word."""
@@ -25,8 +26,9 @@ POOL = 50
 JUST_UNDER = 0.5
 """They must score this share of the cut."""
 
-_SPARE = 100  # so many muted papers are passed over before all papers of a reader are put in order
 _WIDTHS = (128, 512)  # most readers need the best hundred of a batch in order, few need all
+_TOP = np.uint32(0x7FFFFFFF)
+_NOTHING = np.uint64(0x7FFFFFFF << 32)  # the key of a score of 0, at place 0
 _LEAST = float(np.nextafter(np.float32(0), np.float32(1)))
 
 
@@ -36,15 +38,15 @@ class Asked:
 
     ``limits`` (P): at most so many papers. ``cuts`` (P): what a paper must score. ``marks`` (P × 3): from
     which score on each word of `STRENGTHS` holds. ``draws`` (P): a number from [0, 1) that draws the paper
-    of the explore slot, NaN for none. ``barred`` says for readers (by row) with mutes whether the paper at a
-    place is muted.
+    of the explore slot, NaN for none. ``barred`` says for readers (by row) with mutes which of the papers at
+    some places are muted.
     """
 
     limits: Ints
     cuts: Floats
     marks: Floats
     draws: Floats
-    barred: Mapping[int, Callable[[int], bool]] = field(default_factory=dict)
+    barred: Mapping[int, Bars] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +92,9 @@ def choose_many(
     ``remembered`` best scores are handed back.
     """
     cuts = _at_least(asked.cuts, scores.dtype)
-    passing = np.asarray((scores >= cuts[:, None]).sum(axis=1), np.int64)
+    passing = np.asarray(np.count_nonzero(scores >= cuts[:, None], axis=1), np.int64)
     n = scores.shape[1]
     wanted = np.maximum(np.minimum(passing, _most_above(asked.limits)) + POOL, remembered)
-    for row in asked.barred:
-        wanted[row] += _SPARE
     widths = np.array([*(w for w in _WIDTHS if w < n), n])
     width = np.searchsorted(widths[:-1], wanted)
     parts = []
@@ -123,24 +123,39 @@ def _most_above(limits: Ints) -> Ints:
 def best_first(scores: Scores, width: int) -> tuple[Ints, Scores]:
     """The places of the ``width`` best scores of each row, best first, ties in order of place; and the
     scores, those of 0 and less as 0."""
-    n = scores.shape[1]
     if scores.dtype == np.float32:
-        # Positive floats are in the order of their bits. Bits and place in one number make all numbers
-        # different, and sorting plain numbers is several times as fast as sorting places by score.
-        bits = np.maximum(scores, 0).view(np.uint32)
-        keys = (np.uint32(0x7FFFFFFF) - bits).astype(np.uint64)
-        keys <<= np.uint64(32)
-        keys |= np.arange(n, dtype=np.uint64)
-        if width < n:
-            keys.partition(width - 1, axis=1)
-            keys = keys[:, :width].copy()
-        keys.sort(axis=1)
-        places = (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
-        single = (np.uint32(0x7FFFFFFF) - (keys >> np.uint64(32)).astype(np.uint32)).view(np.float32)
-        return places, single
+        return _best_singles(scores, width)
     kept = np.maximum(scores, 0)
     places = np.argsort(-kept, axis=1, kind="stable")[:, :width]
     return places, np.take_along_axis(kept, places, axis=1)
+
+
+def _best_singles(scores: Scores, width: int) -> tuple[Ints, Scores]:
+    """`best_first` in single precision: what reaches the score at ``width`` is sorted, no other."""
+    count, n = scores.shape
+    reach = scores > 0
+    if width < n:
+        # Plain numbers are put apart and sorted several times as fast as places by their scores.
+        least: NDArray[Any] = np.partition(scores, n - width, axis=1)[:, n - width]
+        reach &= scores >= least[:, None]
+    held = np.count_nonzero(reach, axis=1)
+    tied = np.flatnonzero(held > width)
+    reach[tied], held[tied] = False, 0
+    at = np.flatnonzero(reach)
+    rows, places = np.divmod(at, n)
+    nth = np.arange(len(at)) - np.repeat(np.cumsum(held) - held, held)
+    # Positive floats are in the order of their bits; bits and place in one number make all numbers different.
+    bits = _TOP - scores.ravel()[at].view(np.uint32)
+    keys = np.full((count, min(width, n)), _NOTHING)
+    keys[rows, nth] = (bits.astype(np.uint64) << np.uint64(32)) | places.astype(np.uint64)
+    keys.sort(axis=1)
+    order = (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    best = (_TOP - (keys >> np.uint64(32)).astype(np.uint32)).view(np.float32)
+    if len(tied):
+        # More score the same as the last one than there is room for: all are put in order, by place.
+        all_places, all_best = _best_singles(scores[tied], n)
+        order[tied], best[tied] = all_places[:, :width], all_best[:, :width]
+    return order, best
 
 
 @dataclass(slots=True)
@@ -163,13 +178,14 @@ class _Part:
     def chosen(self, rows: Ints, asked: Asked, likeness: Likeness, diversity: float) -> _Picked:
         limits = asked.limits[rows]
         most = _most_above(limits)
+        muted = np.zeros(len(rows), np.int64)
+        if asked.barred:
+            for at, row in enumerate(rows.tolist()):
+                if bars := asked.barred.get(row):
+                    muted[at] = self._admit(at, bars, int(most[at]))
         passes = (self.values >= self.cuts[:, None]) & (self.values > 0)
         above = np.minimum(passes.sum(axis=1), most)
         found = np.minimum((self.values > 0).sum(axis=1), above + POOL)
-        muted = np.zeros(len(rows), np.int64)
-        for at, row in enumerate(rows.tolist()):
-            if bars := asked.barred.get(row):
-                above[at], found[at], muted[at] = self._admit(at, bars, int(most[at]))
         leader = self._leaders(above, limits, likeness, diversity)
         slots = np.arange(self.places.shape[1])
         chosen = leader == slots
@@ -190,36 +206,34 @@ class _Part:
         near = left & (np.cumsum(left, axis=1) <= NEAR)
         return _Picked.of(self, rows, chosen, near, folded, leader, drawn, odds, asked.marks[rows], muted)
 
-    def _admit(self, at: int, bars: Callable[[int], bool], most: int) -> tuple[int, int, int]:
-        """Put what is not muted first in one reader's row; how many pass the cut, how many there are, and
-        how many that reach the cut are muted. Reading stops when there are enough to choose from."""
+    def _admit(self, at: int, bars: Bars, most: int) -> int:
+        """Leave out what is muted of one reader's row; how many that reach the cut are. Papers are looked at
+        from the best on until there are enough to choose from."""
         width, n = self.places.shape[1], self.scores.shape[1]
-        places, values = self.places[at], self.values[at]
-        cut = float(self.cuts[at])
+        places, values, cut = self.places[at], self.values[at], self.cuts[at]
+        passes = (values >= cut) & (values > 0)
+        upto = min(int(passes.sum()), most) + POOL
+        muted = np.zeros(0, bool)
         while True:
-            found: list[int] = []
-            above = muted = 0
-            for slot, value in enumerate(values.tolist()):
-                passes = value >= cut and above < most
-                if value <= 0 or (not passes and len(found) - above >= POOL):
-                    break
-                if bars(int(places[slot])):
-                    muted += value >= cut
-                else:
-                    found.append(slot)
-                    above += passes
-            else:
-                if len(values) < n:
-                    whole, best = best_first(self.scores[at : at + 1], n)
-                    places = whole[0] if self.names is None else self.names[whole[0]]
-                    values = best[0].astype(np.float64)
-                    continue
-            break
-        found = found[:width]
-        self.places[at, : len(found)] = places[found]
-        self.values[at, : len(found)] = values[found]
-        self.values[at, len(found) :] = 0
-        return min(above, len(found)), len(found), muted
+            upto = min(upto, len(values))
+            muted = np.concatenate([muted, bars(places[len(muted) : upto])])
+            left = ~muted & (values[:upto] > 0)
+            above = int((left & passes[:upto]).sum())
+            through = upto == 0 or values[upto - 1] <= 0
+            if through or upto == n:
+                break
+            if (above >= most or values[upto - 1] < cut) and left.sum() >= min(above, most) + POOL:
+                break
+            if upto == len(values):
+                whole, best = best_first(self.scores[at : at + 1], n)
+                places = whole[0] if self.names is None else self.names[whole[0]]
+                values = best[0].astype(np.float64)
+                passes = (values >= cut) & (values > 0)
+            upto *= 2
+        kept = np.flatnonzero(left)[:width]
+        self.places[at, : len(kept)] = places[kept]
+        self.values[at] = np.pad(values[kept], (0, width - len(kept)))
+        return int((muted & passes[:upto]).sum())
 
     def _leaders(self, above: Ints, limits: Ints, likeness: Likeness, diversity: float) -> NDArray[np.int32]:
         """For each slot the slot of the paper that it is chosen as or folded under, -1 for the others."""

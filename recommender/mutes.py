@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
 
 from recommender import names, text
 from recommender.interest import Mutes
@@ -35,16 +39,22 @@ class Filter:
         """
         read = paper if isinstance(paper, Read) else Read(paper)
         for category in self.categories:
-            if category in read.categories or category.removesuffix(".*") in read.categories:
+            if _lists(read, category):
                 return f'muted category "{category}"'
         for key, written in self.authors:
-            namesakes = read.authors.get(key.rpartition(" ")[2], ())
-            if any(names.same_author(key, other) for other in namesakes):
+            if _is_by(read, key):
                 return f'muted author "{written}"'
         for padded, written in self.terms:
-            if padded in read.text:
+            if _says(read, padded):
                 return f'muted term "{written}"'
         return ""
+
+    @property
+    def each(self) -> Iterator[tuple[Check, str]]:
+        """What `reason` looks for, one by one."""
+        yield from ((_lists, category) for category in self.categories)
+        yield from ((_is_by, key) for key, _ in self.authors)
+        yield from ((_says, padded) for padded, _ in self.terms)
 
 
 class Read:
@@ -74,3 +84,46 @@ class Read:
         paper = self.paper
         pieces = (paper.title, paper.abstract, paper.summary, paper.area, *paper.topics, *paper.keywords)
         return "".join(f" {text.term(piece)} \n" for piece in pieces if piece)
+
+
+Check = Callable[[Read, str], bool]
+
+
+def _lists(read: Read, category: str) -> bool:
+    return category in read.categories or category.removesuffix(".*") in read.categories
+
+
+def _is_by(read: Read, key: str) -> bool:
+    namesakes = read.authors.get(key.rpartition(" ")[2], ())
+    return any(names.same_author(key, other) for other in namesakes)
+
+
+def _says(read: Read, padded: str) -> bool:
+    return padded in read.text
+
+
+_UNKNOWN = 2
+_MOST_KEPT = 4_096
+
+
+class Barring:
+    """Which of some papers mutes bar. Each is looked at when somebody asks about it first, and what was seen
+    is kept: readers mute the same things, and ask about the same papers."""
+
+    def __init__(self, papers: Sequence[Paper]) -> None:
+        self._reads = [Read(paper) for paper in papers]
+        self._seen: dict[tuple[Check, str], NDArray[np.uint8]] = {}
+
+    def bars(self, filtered: Filter, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the papers at these places a filter bars."""
+        found = np.zeros(len(places), bool)
+        for check, word in filtered.each:
+            seen = self._seen.get((check, word))
+            if seen is None:
+                if len(self._seen) >= _MOST_KEPT:
+                    self._seen.clear()
+                seen = self._seen[check, word] = np.full(len(self._reads), _UNKNOWN, np.uint8)
+            for at in places[seen[places] == _UNKNOWN].tolist():
+                seen[at] = check(self._reads[at], word)
+            found |= seen[places] == 1
+        return found

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from recommender.choosing import STRENGTHS, WORDS, Asked, Chosen, Strength, choose_many
+from recommender.choosing import STRENGTHS, WORDS, Asked, Bars, Chosen, Strength, choose_many
 from recommender.interest import Mutes
 from recommender.likeness import Likeness
-from recommender.mutes import Filter
+from recommender.mutes import Barring, Filter
 from recommender.paper import Paper
 from recommender.vectors import Matrix
 
@@ -120,11 +121,8 @@ def _marks(history: ArrayLike) -> list[float]:
     return [float(past[np.searchsorted(reached, share)]) for _, share in STRENGTHS]
 
 
-def _barred(papers: Sequence[Paper], mutes: Mutes | None) -> dict[int, Callable[[int], bool]]:
-    if not mutes:
-        return {}
-    filtered = Filter.of(mutes)
-    return {0: lambda at: bool(filtered.reason(papers[at]))}
+def _barred(papers: Sequence[Paper], mutes: Mutes | None) -> dict[int, Bars]:
+    return {0: partial(Barring(papers).bars, Filter.of(mutes))} if mutes else {}
 
 
 def _choices(found: Chosen) -> tuple[Choice, ...]:

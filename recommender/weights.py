@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recommender.features import Feature, Kind
+from recommender.features import Feature
+from recommender.packed import Unpacked, feature_of, pack
 from recommender.vectors import Edition, Matrix
 
-_MAGIC = b"PWW2"
-_HEAD = struct.Struct("<4sIHHII")  # magic, bytes of the header, rows, named features, fitted columns, values
-_FAR = 0xFFFF  # a step between columns that does not fit into two bytes is made in several
 _PROFILES_AT_ONCE = 1_000  # keeps the dense product of 3,000 papers at 12 MB
 Named = tuple[tuple[Feature, tuple[float, ...]], ...]
 
@@ -95,26 +91,11 @@ class Weights:
         return np.asarray(X.astype(np.float64) @ self.rows.toarray().astype(np.float64).T)
 
     def to_bytes(self) -> bytes:
-        """The weights as one compact blob that `from_bytes` reads; those of the open end go by name.
-
-        It takes four bytes a weight: the step from the column before, and the weight in half precision.
-        """
+        """The weights as one compact blob that `from_bytes` reads; those of the open end go by name."""
         rows = self._fitted_rows()
-        steps, values, starts = _stepped(rows)
-        # A byte each that no name in its normal form holds.
-        names = "\n".join(f"{feature.kind}\t{feature.name}" for feature, _ in self.named)
-        header = f"{self.edition}\n{self.ranker}\n{names}".encode()
-        numbers = np.array([held for _, held in self.named], "<f4").reshape(len(self.named), rows.shape[0])
-        return b"".join(
-            (
-                _HEAD.pack(_MAGIC, len(header), rows.shape[0], len(self.named), self.fitted, len(steps)),
-                header,
-                starts.astype("<u4").tobytes(),
-                steps.astype("<u2").tobytes(),
-                values.astype("<f2").tobytes(),
-                numbers.tobytes(),
-            )
-        )
+        rows.sort_indices()
+        parts = [(rows.indices[a:b], rows.data[a:b]) for a, b in pairwise(rows.indptr.tolist())]
+        return pack(self.edition, self.ranker, self.fitted, parts, self.named)
 
     @classmethod
     def from_bytes(cls, blob: bytes) -> Weights:
@@ -122,84 +103,17 @@ class Weights:
 
         Raises ValueError where the blob is cut short or something else.
         """
-        packed = Packed.of(blob)
-        starts = packed.starts.astype(np.int32)
-        columns = np.cumsum(packed.steps, dtype=np.int64)
-        before = np.concatenate([[0], columns])[starts[:-1]]
-        columns -= np.repeat(before, np.diff(starts))
-        kept = packed.values != 0
-        indptr = np.concatenate([[0], np.cumsum(kept)])[starts]
+        unpacked = Unpacked.of([blob])
+        kept = unpacked.values != 0
+        indptr = np.concatenate([[0], np.cumsum(kept)])[unpacked.starts]
         rows = sparse.csr_matrix(
-            (packed.values[kept].astype(np.float32), columns[kept].astype(np.int32), indptr),
-            shape=(len(starts) - 1, packed.fitted),
+            (unpacked.values[kept], unpacked.columns[kept], indptr), shape=(len(indptr) - 1, unpacked.fitted)
         )
-        edition, ranker, *_ = packed.header.decode().split("\n", 2)
-        named = tuple(
-            (Feature(cast(Kind, kind), name), tuple(numbers))
-            for line, numbers in packed.named()
-            for kind, name in [line.split("\t", 1)]
-        )
-        return cls(edition, ranker, rows, packed.fitted, named)
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """The parts of a blob of `Weights.to_bytes`, not unpacked: weight i of row r stands for
-    ``starts[r] <= i < starts[r + 1]`` in the column that the ``steps`` of its row up to it add up to."""
-
-    header: bytes
-    fitted: int
-    names: int
-    starts: NDArray[np.uint32]
-    steps: NDArray[np.uint16]
-    values: NDArray[np.float16]
-    numbers: NDArray[np.float32]
-
-    @classmethod
-    def of(cls, blob: bytes) -> Packed:
-        """Find the parts. Raises ValueError where the blob is cut short or something else."""
-        try:
-            magic, length, k, names, fitted, values = _HEAD.unpack_from(blob)
-            if magic != _MAGIC:
-                raise ValueError(f"it begins with {magic!r}")
-            at = _HEAD.size
-            header = blob[at : at + length]
-            at += length
-            starts = np.frombuffer(blob, "<u4", k + 1, at)
-            at += 4 * (k + 1)
-            steps = np.frombuffer(blob, "<u2", values, at)
-            halves = np.frombuffer(blob, "<f2", values, at + 2 * values)
-            numbers = np.frombuffer(blob, "<f4", names * k, at + 4 * values)
-            return cls(header, fitted, names, starts, steps, halves, numbers)
-        except (struct.error, ValueError) as error:
-            raise ValueError(f"not the weights of a profile ({error}); learn them anew") from error
-
-    def named(self) -> list[tuple[str, list[float]]]:
-        """The weights that go by name: kind and name with a tab between, and one number a row."""
-        if not self.names:
-            return []
-        lines = self.header.decode().split("\n")[2:]
-        return list(zip(lines, self.numbers.reshape(self.names, -1).tolist(), strict=True))
-
-
-def _stepped(rows: Matrix) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
-    """Steps between the columns of each row, the values, and where each row starts among them.
-
-    A longer step than two bytes hold is made in several, with values of 0 on the way.
-    """
-    rows.sort_indices()
-    columns = rows.indices.astype(np.int64)
-    steps = np.diff(columns, prepend=0)
-    begins = rows.indptr[:-1][np.diff(rows.indptr) > 0]
-    steps[begins] = columns[begins]
-    extra = steps // _FAR
-    places = np.repeat(np.arange(len(steps)), extra)
-    starts = rows.indptr + np.concatenate([[0], np.cumsum(extra)])[rows.indptr]
-    return (
-        np.insert(steps % _FAR, places, _FAR),
-        np.insert(rows.data, places, np.float32(0)),
-        starts.astype(np.int64),
-    )
+        edition, ranker = unpacked.header(0)
+        lines, _ = unpacked.lines(np.arange(len(unpacked.marks)))
+        numbers = unpacked.numbers.reshape(len(lines), -1).tolist() if lines else []
+        named = tuple((feature_of(line), tuple(held)) for line, held in zip(lines, numbers, strict=True))
+        return cls(edition, ranker, rows, unpacked.fitted, named)
 
 
 def score_all(X: Matrix, profiles: Sequence[Weights]) -> NDArray[np.float32]:

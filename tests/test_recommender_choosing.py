@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from recommender import likeness as likeness_of
-from recommender.choosing import WORDS, Asked, Chosen, best_first, choose_many
+from recommender.choosing import WORDS, Asked, Bars, Chosen, best_first, choose_many
 from recommender.dial import Past
 from recommender.interest import Mutes
 from recommender.likeness import Likeness
-from recommender.mutes import Filter
+from recommender.mutes import Barring, Filter
 from recommender.paper import Paper
 from recommender.select import Choice, Selection, choose
 from recommender.vectors import Matrix
@@ -81,11 +81,11 @@ def test_many_readers_get_what_each_would_get_alone(
     draws = np.where(chance.random(readers) < 0.5, chance.random(readers), np.nan)
     mutes = {row: Mutes(terms=tuple(chance.choice(TERMS, row % 5))) for row in range(0, readers, 2)}
 
-    def bars(row: int) -> Callable[[int], bool]:
-        return lambda at: bool(Filter.of(mutes[row]).reason(papers[at]))
+    barring = Barring(papers)
+    barred: dict[int, Bars] = {row: partial(barring.bars, Filter.of(held)) for row, held in mutes.items()}
 
     found = choose_many(
-        scores, Asked(limits, cuts, past.marks(), draws, {row: bars(row) for row in mutes}),
+        scores, Asked(limits, cuts, past.marks(), draws, barred),
         Likeness(papers, X), remembered=64,
     )  # fmt: skip
 
