@@ -19,8 +19,6 @@ from recommender.vectors import Edition
 # Learning takes some seconds; a tenth more tagged papers teach it something, at most once a night.
 _LEARN_AFTER = timedelta(hours=20)
 _MORE = 1.1
-_MOST_TAGGED = 10_000
-_OTHERS = 4_000
 
 Guesser = Callable[[Sequence[Paper]], list[tuple[Guess, ...]]]
 
@@ -37,8 +35,8 @@ def learn(service: Service, now: datetime) -> bool:
         papers = topic_store.count_tagged(session)
         if papers < topics.AT_LEAST or (kept and papers < _MORE * kept.papers):
             return False
-        tagged = topic_store.tagged(session, at_most=_MOST_TAGGED)
-        others = topic_store.untagged(session, at_most=_OTHERS)
+        tagged = topic_store.tagged(session, at_most=topics.MOST_TAGGED)
+        others = topic_store.untagged(session, at_most=topics.OTHERS)
     try:
         model = topics.learn(Edition.shipped(), tagged, others)
     except ValueError:  # fewer than two labels are frequent enough; more digests will come

@@ -23,6 +23,10 @@ from recommender.vectors import Edition, Matrix
 
 AT_LEAST = 8
 """A label is learned from at least so many papers."""
+MOST_TAGGED = 10_000
+"""It is learned from at most so many tagged papers, the latest ones."""
+OTHERS = 4_000
+"""It is learned against about so many that nobody tagged, spread evenly over those on hand."""
 WORTH_SHOWING = 0.3
 """A label is predicted at all where its F1 on papers left out of the learning reaches this."""
 
