@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import stamina
 
+from app import logs
 from app.settings import Settings, SettingsError, load, secret
 from app.version import VERSION
 from db import migrate, source_store
@@ -43,6 +44,18 @@ def service(settings: Settings | None = None) -> Service:
                 session, name=folder.name, kind="folder", location=str(folder.absolute()),
                 every_minutes=settings.watch_minutes, now=now(),
             )  # fmt: skip
+    return assembled(settings, database)
+
+
+def helper() -> Service:
+    """The service in a process that helps another one, which has migrated the database; logs as that does."""
+    settings = load()
+    logs.configure(settings.log_level)
+    return assembled(settings, Database(settings.database))
+
+
+def assembled(settings: Settings, database: Database) -> Service:
+    """The parts that these settings describe, around a database that is up to date."""
     links = Links(settings.base_url, secret(settings))
     return Service(
         database, links, _sender(settings), _mailer(settings), fetcher=_fetcher(settings, database),

@@ -250,7 +250,7 @@ def run(
     samples: Annotated[bool, typer.Option(help="Begin with the sample digests and a demo profile.")] = False,
 ) -> None:
     """Run the whole service: web and scheduler, each in a process of its own."""
-    from app.commands.running import run_all
+    from app.commands.together import run_all
 
     raise typer.Exit(run_all(samples=samples))
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from db import subscriber_store
-from jobs import learning, match, subscribe
+from jobs import due, match
 from jobs.ingest import ingest_locations
+from jobs.queue import HERE
 from jobs.service import Service
 from profiles.request import request
 
@@ -19,12 +20,17 @@ def load(service: Service, now: datetime, run: str) -> None:
     folder = samples_folder()
     digests = sorted(str(path) for path in folder.glob("*-20*.md"))
     receipts = list(ingest_locations(service, digests, now, run))
-    learning.refit(service, now)
+    with service.database.reading() as session:
+        first = due.edition(session, now)
+    if first:  # the second start is quick: it does not load the ranking
+        HERE.refit(service, now, run)
     match.gather(service, now, receipts)
     given: dict[str, Any] = json.loads((folder / "demo-profile.json").read_text(encoding="utf-8"))
     with service.database.reading() as session:
         if subscriber_store.by_email(session, given["email"]) is not None:
             return
+    from jobs import subscribe  # noqa: PLC0415 - as above
+
     wanted = request(
         email=given["email"], name=given["name"], statement=given["statement"], likes=given["like"],
         terms=[f"{term}={weight}" for term, weight in given["terms"]], per_day=given["per_day"],

@@ -21,8 +21,9 @@ from jobs import compose, receipts
 from jobs.alerts import notes, wording
 from jobs.alerts.digest import Digest
 from jobs.alerts.smtp import Outcome
-from jobs.sending import LEASE_SECONDS, Delivered, send_due
+from jobs.sending import LEASE_SECONDS, send_due
 from jobs.service import Service
+from jobs.tally import Delivered
 from profiles.delivery import shares
 from profiles.profile import Profile, Subscriber
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from db import model_store, paper_store, subscriber_store
 from db.model_store import Model
 from db.session import Session
+from jobs import due
 from jobs.service import Service
 from profiles.feedback import current
 from profiles.profile import Profile
@@ -20,10 +21,6 @@ from recommender.packed import readable
 from recommender.paper import Paper
 from recommender.ranking import DEFAULT, RANKERS, Weights
 from recommender.vectors import Edition
-
-# Document frequencies change slowly: a new edition once a night, and sooner only while the corpus is young.
-_REFIT_AFTER = timedelta(hours=20)
-_YOUNG = 2.0
 
 
 def edition(service: Service, session: Session) -> Edition:
@@ -47,15 +44,9 @@ def refit(service: Service, now: datetime) -> bool:
     """Fit a new edition from all papers on hand if the one in force is a night old, or the corpus has doubled
     since; whether one was fitted."""
     with service.database.reading() as session:
-        papers = paper_store.count(session)
-        latest = model_store.latest_edition(session)
-        if not papers:
+        if not due.edition(session, now):
             return False
-        if latest is not None:
-            _, made_at, fitted_on = latest
-            stale = now - made_at >= _REFIT_AFTER and papers != fitted_on
-            if not stale and papers < _YOUNG * fitted_on:
-                return False
+        papers = paper_store.count(session)
         terms = [term for p in subscriber_store.profiles(session) for term, _ in p.interests.terms]
         fitted = Edition.fit(paper_store.stream(session), Edition.shipped(), terms)
         latest_papers = [s.paper for s in paper_store.all_papers(session, newest=background.SEEN)]

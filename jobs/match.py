@@ -7,10 +7,9 @@ from datetime import datetime
 
 from db import alert_store, source_store, subscriber_store
 from db.records import Batch, Receipt
-from jobs import news, receipts
-from jobs.match_processes import FEWEST, available_cpus, match_shards
-from jobs.match_shard import Matched, match_profiles, match_range
+from jobs import receipts
 from jobs.service import Service
+from jobs.tally import Matched
 
 
 def gather(service: Service, now: datetime, checked: Sequence[Receipt]) -> Batch | None:
@@ -49,6 +48,10 @@ def match_shard(
     Any number of processes may do it, at once or again: a profile that has its match for the batch keeps it.
     Many profiles are shared out over the processors of this machine, as the service says.
     """
+    # Loading these takes scikit-learn, which a process that only gathers does without.
+    from jobs.match_processes import FEWEST, available_cpus, match_shards  # noqa: PLC0415
+    from jobs.match_shard import match_range  # noqa: PLC0415
+
     with service.database.reading() as session:
         number = subscriber_store.last_number(session)
     last = number if upto is None else min(upto, number)
@@ -62,6 +65,9 @@ def match_shard(
 
 def welcome(service: Service, profile_ids: Iterable[int], now: datetime) -> None:
     """Give new profiles their first papers, from the latest days on hand, so that nobody starts empty."""
+    from jobs import news  # noqa: PLC0415 - as above
+    from jobs.match_shard import match_profiles  # noqa: PLC0415
+
     with service.database.reading() as session:
         batch = alert_store.latest_batch(session)
         latest = news.of_latest_days(service, session, batch.id) if batch is not None else None

@@ -13,8 +13,9 @@ from db.session import Database
 from jobs.alerts.links import Links
 from jobs.alerts.mail import Sender
 from jobs.alerts.outbox_folder import OutboxFolder
-from jobs.match_shard import Matched, match_range
+from jobs.match_shard import match_range
 from jobs.service import Service
+from jobs.tally import Matched
 
 FEWEST = 4 * SHARD
 """With fewer profiles than this the processes would take longer to start than to work."""

@@ -22,6 +22,7 @@ from db.session import Session
 from jobs import learning, news
 from jobs.news import News
 from jobs.service import Service
+from jobs.tally import Matched
 from recommender import choosing
 from recommender.choosing import Asked, Bars, Chosen, choose_many
 from recommender.dial import ENOUGH_DAYS, Past, Recent
@@ -39,16 +40,6 @@ _EXPLORE_FROM = 3
 
 Ints = NDArray[np.int64]
 assert WORDS == choosing.WORDS, "strengths are stored as places in the same list"  # noqa: S101
-
-
-@dataclass(frozen=True, slots=True)
-class Matched:
-    """How many batches and papers were matched against how many profiles, and how many papers were chosen."""
-
-    batches: int = 0
-    papers: int = 0
-    profiles: int = 0
-    chosen: int = 0
 
 
 def match_range(service: Service, batch_id: int, now: datetime, first: int, last: int) -> Matched:

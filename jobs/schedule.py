@@ -3,12 +3,14 @@
 Any number of schedulers may be up, one of them is active: the one that has the database's lease, which it
 renews every few seconds, and on PostgreSQL the advisory lock. The others wait. Each tick claims its slot of
 time first, so that a scheduler that was frozen and wakes fires nothing that another one has fired.
+
+A run may take long over a harvest, a new edition or the library: mail that is due meanwhile goes out beside.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,11 +22,14 @@ from db import turn_store
 from jobs.pipeline import Run, run_once
 from jobs.queue import HERE, Hands
 from jobs.service import Service
+from jobs.tally import Delivered
 
 log = structlog.get_logger()
 
 BEAT_SECONDS = 3
 LEASE = timedelta(seconds=12)
+# At these stages nothing is under way that the mail of this hour should wait for.
+_LONG = frozenset({"ingest", "edition", "shadow", "library", "thinning"})
 _NAME = "scheduler"
 
 
@@ -35,6 +40,7 @@ class Post:
         self.holder = holder
         self.active = False
         self.fresh = False  # whether nothing was run yet since the post was taken
+        self.began: datetime | None = None  # the run that is under way
         self._database = service.database
         self._lock = None if service.database.is_sqlite else turn_store.ActiveLock(service.database)
         self._waits_for = ""
@@ -122,6 +128,7 @@ def scheduler(service: Service, clock: Clock, hands: Hands = HERE) -> tuple[Bloc
     ticking.add_job(beat, IntervalTrigger(seconds=BEAT_SECONDS, timezone="UTC"), next_run_time=soon, **always)
     every = IntervalTrigger(seconds=clock.tick_seconds, timezone="UTC")
     ticking.add_job(lambda: tick(service, post, clock, hands), every, id="tick", **always)
+    ticking.add_job(lambda: mail_beside(service, post, clock, hands), every, id="mail", **always)
     return ticking, post
 
 
@@ -134,14 +141,11 @@ def tick(service: Service, post: Post, clock: Clock, hands: Hands = HERE) -> Run
     # The first run catches up at once, whatever slot the last scheduler was at.
     slot = now if post.fresh else _slot(now, clock.tick_seconds)
     post.fresh = False
-    with service.database.writing() as session:
-        # The lease is looked at in the same transaction: a process that was frozen between the two lost it.
-        if not turn_store.take(session, _NAME, clock.holder, now, LEASE):
-            return None
-        number = turn_store.claim(session, "run", slot, run, clock.holder, now)
+    number = _claim(service, clock, "run", slot, run, now)
     if number is None:
         return None
     done, error = None, ""
+    post.began = now
     with structlog.contextvars.bound_contextvars(run=run):
         try:
             done = run_once(service, now, run, hands)
@@ -149,9 +153,51 @@ def tick(service: Service, post: Post, clock: Clock, hands: Hands = HERE) -> Run
         except Exception as exc:
             error = f"{type(exc).__name__}: {exc}"
             log.exception("run failed; it is tried again at the next tick")
+        finally:
+            post.began = None
     with service.database.writing() as session:
         turn_store.finish(session, number, clock.holder, clock.now(), report(done) if done else {}, error)
     return done
+
+
+def mail_beside(service: Service, post: Post, clock: Clock, hands: Hands = HERE) -> Delivered | None:
+    """Deliver what is due beside a run that is at something long; None if there was no need.
+
+    The first tick of a run is its own. While it matches, mail waits for it, since the papers of this hour are
+    to be in the mail of this hour; two that deliver at once share the work.
+    """
+    now, run = clock.now(), clock.run_id()
+    began = post.began
+    if not post.active or began is None or service.stage not in _LONG:
+        return None
+    if now - began < timedelta(seconds=clock.tick_seconds):
+        return None
+    number = _claim(service, clock, "mail", _slot(now, clock.tick_seconds), run, now)
+    if number is None:
+        return None
+    sent, error = Delivered(), ""
+    with structlog.contextvars.bound_contextvars(run=run):
+        try:
+            queued, sent = hands.deliver(replace(service), now, run)  # the other run has its own stage
+            if queued.queued or sent.sent or sent.failed or sent.retried:
+                log.info("mail went out beside a long run", stage=service.stage, queued=queued.queued,
+                         sent=sent.sent, retried=sent.retried, failed=sent.failed)  # fmt: skip
+        except Exception as exc:
+            error = f"{type(exc).__name__}: {exc}"
+            log.exception("mail beside a long run failed; it is tried again at the next tick")
+    with service.database.writing() as session:
+        told = {"sent": sent.sent, "retried": sent.retried, "failed": sent.failed}
+        turn_store.finish(session, number, clock.holder, clock.now(), told, error)
+    return sent
+
+
+def _claim(service: Service, clock: Clock, job: str, slot: datetime, run: str, now: datetime) -> int | None:
+    """This slot of the job, if the lease is ours and nobody had the slot. The lease is looked at in the same
+    transaction: a process that was frozen between the two lost it."""
+    with service.database.writing() as session:
+        if not turn_store.take(session, _NAME, clock.holder, now, LEASE):
+            return None
+        return turn_store.claim(session, job, slot, run, clock.holder, now)
 
 
 def report(done: Run) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Protocol, runtime_checkable
@@ -30,6 +29,7 @@ from jobs import compose, settling
 from jobs.alerts.smtp import Outcome
 from jobs.journal import Journal, Taken, left_behind
 from jobs.service import Mailer, Service
+from jobs.tally import Delivered
 
 log = structlog.get_logger()
 
@@ -40,22 +40,6 @@ _FRESH = timedelta(seconds=5)  # how long that holds: who leaves meanwhile may g
 _WIDEST = 64  # mails on their way at once
 FAULTS = 20  # of the server in a row, after which mail is paused
 _PAUSES = tuple(timedelta(minutes=m) for m in (1, 2, 5, 10, 20, 30))
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """How many mails were queued, found empty, sent, put off, failed for good or withheld.
-
-    ``paused_until`` is set where nothing is sent for now, after many faults of the mail server in a row.
-    """
-
-    queued: int = 0
-    empty: int = 0
-    sent: int = 0
-    retried: int = 0
-    failed: int = 0
-    suppressed: int = 0
-    paused_until: datetime | None = None
 
 
 @runtime_checkable

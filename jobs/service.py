@@ -82,6 +82,7 @@ class Service:
     delivery reports, if there is one; ``journal`` the one where senders note what the server has taken.
     ``shelf`` keeps the latest days as vectors, ``news`` the batch that is being matched, by at most
     ``match_processes`` processes (0: one a processor). ``sign`` puts the domain's signature on a mail.
+    ``stage`` is the one that a run is at, empty between runs.
     """
 
     database: Database
@@ -101,3 +102,4 @@ class Service:
     journal: Path | None = None
     keep: Keep = Keep()
     sign: Callable[[bytes], bytes] = bytes
+    stage: str = ""

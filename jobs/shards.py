@@ -14,8 +14,8 @@ from db import alert_store, subscriber_store, turn_store
 from db.match_rows import SHARD
 from db.records import Batch
 from jobs import match
-from jobs.match_shard import Matched
 from jobs.service import Service
+from jobs.tally import Matched
 
 # Profiles of one shard: seconds of work, so that little is lost with a worker and all are busy to the end.
 SIZE = SHARD

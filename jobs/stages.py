@@ -18,18 +18,22 @@ T = TypeVar("T")
 
 
 def stage(service: Service, name: str, act: Callable[[], T]) -> T:
-    """Do one stage of a run and log it: loudly if it had anything to do, else for those who debug.
+    """Do one stage of a run and log it: loudly if it had anything to do, else for those who debug. Meanwhile
+    the service says which stage it is at.
 
     The run's id is in the line, as in every line in between, where whoever runs it bound it to structlog's
     context. What fails is logged with its time, and passed on.
     """
     began = service.stopwatch()
+    service.stage = name
     try:
         done = act()
     except BaseException as exc:
         seconds = round(service.stopwatch() - began, 3)
         log.error("stage failed", stage=name, seconds=seconds, error=f"{type(exc).__name__}: {exc}")
         raise
+    finally:
+        service.stage = ""
     counted = counts(done)
     tell = log.info if any(counted.values()) else log.debug
     tell("stage", stage=name, seconds=round(service.stopwatch() - began, 3), **counted)

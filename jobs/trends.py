@@ -13,7 +13,7 @@ from scipy import sparse
 
 from db import index_store, label_store, trend_store
 from db.session import Session
-from jobs import learning
+from jobs import due, learning
 from jobs.service import Service
 from recommender import trends
 from recommender.labels import Kind
@@ -21,7 +21,6 @@ from recommender.paper import Paper
 from recommender.trends import Rise
 from recommender.vectors import Edition
 
-_MADE_AFTER = timedelta(hours=20)
 LATELY = 28
 BEFORE = 91
 WEEKS = (LATELY + BEFORE) // 7
@@ -60,7 +59,7 @@ def make(service: Service, now: datetime) -> bool:
     """Make a new report where the last one is a night old; whether one was made."""
     with service.database.reading() as session:
         kept = trend_store.latest(session)
-        if kept is not None and now - kept[0] < _MADE_AFTER:
+        if kept is not None and now - kept[0] < due.TRENDS_AFTER:
             return False
         last = trend_store.last_day(session, now.date() + timedelta(days=1))
         # Labels are counted, so they are to be complete.

@@ -22,12 +22,11 @@ from procrastinate.jobs import Job
 from db import alert_store, queue_store, subscriber_store
 from db.queue_store import Queue
 from db.session import Database
-from jobs import deliver, shards
-from jobs.deliver import Delivered
-from jobs.match_shard import Matched
-from jobs.queue import HERE
+from jobs import shards
+from jobs.queue import HERE, Hands
 from jobs.service import Service
 from jobs.shards import Plan
+from jobs.tally import Delivered, Matched
 
 log = structlog.get_logger()
 
@@ -41,18 +40,24 @@ _AGAIN_SECONDS = 2.0
 
 
 class Workers:
-    """All workers that are alive; while there is none, this process does the work itself."""
+    """All workers that are alive, who match and deliver. What there is one of, and everything while no worker
+    is alive, ``alone`` does."""
 
-    def __init__(self, taker: str) -> None:
+    def __init__(self, taker: str, alone: Hands = HERE) -> None:
         self._taker = taker
+        self._alone = alone
         self._told: bool | None = None
+
+    def refit(self, service: Service, now: datetime, run: str) -> bool:
+        """Fit a new edition where one is due: there is one for all."""
+        return self._alone.refit(service, now, run)
 
     def match(self, service: Service, now: datetime, run: str) -> Matched:
         """Hand out the shards of every batch that waits, those of dead workers again; close what is done."""
         queue = _look(service, sweep=True)
         self._tell(queue, run)
         if not queue.workers:
-            return HERE.match(service, now, run)
+            return self._alone.match(service, now, run)
         with service.database.reading() as session:
             waiting = alert_store.unmatched_batches(session)
         total = Matched()
@@ -68,11 +73,19 @@ class Workers:
             )  # fmt: skip
         return total
 
+    def shadow(self, service: Service, now: datetime, run: str) -> int:
+        """Let rankers on trial look at what was matched."""
+        return self._alone.shadow(service, now, run)
+
+    def library(self, service: Service, now: datetime, run: str) -> None:
+        """Take in what is new, as much as one run does."""
+        self._alone.library(service, now, run)
+
     def deliver(self, service: Service, now: datetime, run: str) -> tuple[Delivered, Delivered]:
         """Hand out what is due to as many workers as it is worth."""
         queue = _look(service)
         if not queue.workers:
-            return HERE.deliver(service, now, run)
+            return self._alone.deliver(service, now, run)
         _defer_delivery(service, queue, now, run)
         return Delivered(), Delivered()
 
@@ -192,6 +205,9 @@ def _add_tasks(app: procrastinate.App, service: Service, taker: str, clock: Call
     @app.task(name="deliver", queue=_QUEUE)
     def _deliver(run: str) -> None:
         with _logged("deliver", run):
+            # Loading it takes a worker 100 MB, which it does without until there is work.
+            from jobs import deliver  # noqa: PLC0415
+
             now = clock()
             queued = deliver.queue_due(service, now)
             sent = deliver.send_due(service, now, at_most=_MAILS)

@@ -179,7 +179,7 @@ def test_several_processes_match_as_one_does(service: Service, monkeypatch: pyte
     profiles = join(service, 6)
     batch_id = announce(service, 0)
     service.match_processes = 2
-    monkeypatch.setattr(match, "FEWEST", 2)
+    monkeypatch.setattr(match_processes, "FEWEST", 2)
     monkeypatch.setattr(match_processes, "SHARD", 4)
     done = match.match_shard(service, batch_id, NOW)
     spread = matches(service, profiles)

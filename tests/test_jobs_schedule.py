@@ -10,15 +10,15 @@ import pytest
 
 from db import turn_store
 from db.session import Database
-from jobs.deliver import Delivered
-from jobs.match import Matched
+from jobs.queue import Here
 from jobs.schedule import LEASE, Clock, Post, scheduler, tick
 from jobs.service import Service
+from jobs.tally import Delivered, Matched
 from tests.conftest import NOW
 
 
 @dataclass
-class Hand:
+class Hand(Here):
     """Counts runs; fails if told to."""
 
     fails: bool = False

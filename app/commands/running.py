@@ -1,12 +1,9 @@
-"""``paperwatch once | schedule | web | run``."""
+"""``paperwatch once | schedule | web``."""
 
 from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
-import time
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +12,7 @@ import typer
 
 from app import build, logs
 from app.commands.ingesting import as_report
-from app.settings import Settings, load
+from app.settings import load
 
 if TYPE_CHECKING:
     from jobs.pipeline import Run
@@ -60,19 +57,20 @@ def _as_object(run: Run) -> dict[str, Any]:
 
 def schedule() -> None:
     """Tick until SIGTERM or SIGINT; a run that has begun is finished first."""
-    from jobs.queue import HERE
+    from jobs.apart import Apart
     from jobs.schedule import Clock, scheduler
 
     settings = load()
     logs.configure(settings.log_level)
     service = build.service(settings)
     clock = Clock(settings.tick_seconds, build.now, build.run_id, build.process_name())
+    alone = Apart(build.helper)
     if service.database.is_sqlite:
-        ticking, post = scheduler(service, clock, HERE)
+        ticking, post = scheduler(service, clock, alone)
     else:
         from jobs.workers import Workers
 
-        ticking, post = scheduler(service, clock, Workers(clock.holder))
+        ticking, post = scheduler(service, clock, Workers(clock.holder, alone))
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -99,50 +97,3 @@ def web() -> None:
         app, host=settings.host, port=settings.port, log_level="warning", access_log=False,
         server_header=False, proxy_headers=True, forwarded_allow_ips=settings.trusted_proxies,
     )  # fmt: skip
-
-
-def run_all(*, samples: bool) -> int:
-    """Web and scheduler, each a process of its own; where one ends the other is ended too. Exit status."""
-    settings = load()
-    logs.configure(settings.log_level)
-    service = build.service(settings)
-    if samples:
-        from app import demo
-
-        demo.load(service, build.now(), build.run_id())
-    service.database.dispose()
-    command = [sys.executable, "-m", "app.cli"]
-    children = {name: subprocess.Popen([*command, name]) for name in ("web", "schedule")}
-    stopping = False
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal stopping
-        stopping = True
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    typer.echo(_welcome(settings, samples))
-    while not stopping and all(child.poll() is None for child in children.values()):
-        time.sleep(0.2)
-    ended = next((name for name, child in children.items() if child.poll() is not None), "")
-    for child in children.values():
-        if child.poll() is None:
-            child.terminate()
-    for child in children.values():
-        child.wait(timeout=60)
-    if ended and not stopping:
-        typer.echo(f"paperwatch: {ended} ended with status {children[ended].returncode}; see above", err=True)
-        return 1
-    return 0
-
-
-def _welcome(settings: Settings, samples: bool) -> str:
-    lines = [f"Paperwatch is at {settings.base_url}"]
-    if settings.outbox_is_shown:
-        lines.append(f"  mail goes to a local outbox: {settings.base_url}/outbox")
-    if samples:
-        lines.append(
-            "  the samples are loaded, with a demo profile: its page, feed and mail are linked from there"
-        )
-    lines.append(f"  the operator's page: {settings.base_url}/operator (key: `paperwatch operator`)")
-    return "\n".join([*lines, "  stop it with Ctrl-C"])
