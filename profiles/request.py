@@ -111,7 +111,8 @@ def _address(email: str) -> str:
     if not email.strip():
         return ""
     try:
-        return validate_email(email.strip(), check_deliverability=False).normalized
+        # Letters beyond ASCII before the @ need a relay that speaks SMTPUTF8, and few addresses have them.
+        return validate_email(email.strip(), check_deliverability=False, allow_smtputf8=False).normalized
     except EmailNotValidError as exc:
         raise RequestError("email", f"{email.strip()!r} is no e-mail address: {exc}") from exc
 

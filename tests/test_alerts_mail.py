@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.alerts import fragment, mail, mime, notes
+from jobs.alerts import fragment, mail, mime, notes, wording
 from jobs.alerts.digest import Contribution, Digest, Item, Receipt, Section
 from jobs.alerts.links import Links
 from recommender.paper import Paper
@@ -275,6 +275,36 @@ def test_twenty_papers_stay_under_100_kb_and_so_do_two_hundred() -> None:
     assert len(many_more.encode()) < 100_000
     assert "more, by title to keep this mail short" in many_more
     assert "unsubscribe</a>" in many_more
+    sixty = html_of(parsed(mail.render(many(60), LINKS, SENDER)))
+    assert all(f"Larder {n}:" in sixty for n in range(60))
+
+
+@pytest.mark.parametrize("papers", [1, 3, 30])
+def test_forty_profiles_in_one_mail_stay_under_100_kb_and_name_what_they_leave_out(papers: int) -> None:
+    def called(kind: str, number: int) -> Paper:
+        return Paper(
+            f"arxiv:2510.{number:05}", f"{kind} {number:05}", abstract="Cold lines are dropped. " * 9
+        )
+
+    sections = [
+        Section(
+            at, f"Profile {at:02} of forty, with a name as long as people give",
+            tuple(item(called("Larder", papers * at + n)) for n in range(papers)),
+            tuple(item(called("Pantry", 50_000 + 5 * at + n)) for n in range(5)),
+        )
+        for at in range(40)
+    ]  # fmt: skip
+    message = parsed(mail.render(digest(*sections), LINKS, SENDER))
+    shown, words = html_of(message), text_of(message)
+    assert len(shown.encode()) < 100_000
+    assert "unsubscribe</a>" in shown
+    assert all(shown.count(f"Profile {at:02}") >= 2 for at in range(40))
+    numbers = set(range(40 * papers))
+    assert {int(n) for n in re.findall(r"Larder (\d{5})", words)} == numbers
+    found = {int(n) for n in re.findall(r"Larder (\d{5})", shown)}
+    more = re.search(r"(\d+) papers more in the text of this mail", shown)
+    assert len(numbers - found) == (int(more[1]) if more else 0)
+    assert (more is None) == (papers < 30)
 
 
 def test_a_preheader_shows_the_first_reason() -> None:
@@ -331,6 +361,10 @@ def test_what_is_no_plain_address_is_refused(address: str) -> None:
 def test_a_domain_with_umlauts_is_written_in_ascii() -> None:
     message = parsed(mail.render(digest(PLAIN, to="ada@bücher.example"), LINKS, SENDER))
     assert message["To"] == "ada@xn--bcher-kva.example"
+    # By the older IDNA of Python's codec it would be strasse.example, which is somebody else.
+    assert mime.mailbox("ada@straße.example") == "ada@xn--strae-oqa.example"
+    with pytest.raises(mime.MailError):
+        mime.mailbox("ada@bü" + "c" * 70 + ".example")
 
 
 @pytest.mark.parametrize("identity", ["", "x", "<x>", "<a@b>\r\nBcc: c@d", "<a b@c>", "<a@b> <c@d>"])
@@ -360,6 +394,51 @@ def test_a_subject_survives_its_encoding(subject: str) -> None:
     message = email.message_from_bytes(f"Subject: {value}\r\n\r\n".encode("ascii"), policy=policy.default)
     assert str(message["Subject"]) == mime.clean(subject)
     assert all(len(line) <= 76 for line in value.split("\r\n")) or value.isascii()
+
+
+STRANGE = (
+    "التعلم العميق للرؤية الحاسوبية والنماذج اللغوية",
+    "למידה עמוקה and English",
+    "a\u200bb\u2060c jo\u00adin",
+    "x" * 2000,
+    "word " * 400,
+    "🤯👩\u200d👩\u200d👧\u200d👦🇩🇪 emoji",
+    "=?utf-8?B?aGVsbG8=?= look",
+    "=?utf-8?q?a_b?=",
+    "CR\r\nLF: yes",
+    "\u202egnol",
+    "中文标题" * 200,
+    "a\u0301\u0302\u0303" * 300,
+    ".\n.",
+    ".",
+    "From me",
+    "-- ",
+    "&amp; &lt;",
+    "\ud800lone",
+    "\u2028line\u2029end\x85next",
+    "\u200e",
+    "=20",
+)
+
+
+@pytest.mark.parametrize("strange", STRANGE, ids=ascii)
+def test_strange_text_comes_through_in_both_parts_on_lines_that_any_server_takes(strange: str) -> None:
+    paper = Paper("arxiv:2510.00001", strange, authors=(strange, strange), abstract=strange)
+    made = digest(
+        Section(7, strange, (item(paper, reason=strange),)), Section(8, "Other", ()), receipt=Receipt(strange)
+    )
+    raw = mail.render(made, LINKS, mail.Sender(strange, "digest@papers.example.org"))
+    lines = raw.split(b"\r\n")
+    assert not any(b"\r" in line or b"\n" in line for line in lines)
+    assert max(map(len, lines)) <= 998
+    message = parsed(raw)
+    assert len(set(message)) == len(list(message))
+    assert str(message["Subject"]) == wording.subject(made)
+    assert [a.addr_spec for a in message["From"].addresses] == ["digest@papers.example.org"]
+    assert str(message["List-Id"]).endswith("<digests.papers.example.org>")
+    title = wording.ellipsis(wording.title(paper), 320)
+    for shown in (text_of(message), html.unescape(html_of(message))):
+        assert "".join(title.split()) in "".join(shown.split())
 
 
 def contrast(first: str, second: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from jobs.alerts import wording
@@ -11,49 +12,101 @@ from jobs.alerts.fragment import Fragment, fragment, text
 from jobs.alerts.readable import readable
 from recommender.paper import Paper
 
-# Gmail cuts a mail at 102 kB; what does not fit under this is listed by title.
+# Gmail cuts a mail at 102 kB; papers that do not fit under this are listed by title.
 MAX_BYTES = 100_000
-_RESERVE = 14_000
+_LEAVING = 20_000  # bytes of links that leave one profile; the preferences have the others
 
 
 def render(digest: Digest, links: DigestLinks, subject: str, sender_name: str) -> bytes:
     """The whole HTML part as ASCII with CRLF line ends, under 100 kB whatever the digest holds."""
-    receipt = digest.receipt
-    return _shared("frame.html").fill(
-        {
-            "subject": text(subject),
-            "preheader": text(wording.preheader(digest)),
-            "home": text(links.home),
-            "from": text(sender_name),
-            "day": text(wording.local_day(digest.at, digest.zone)),
-            "heading": text(wording.heading(digest)),
-            "body": _body(digest, links),
-            "foot": _foot(digest, links, readable(receipt.line)),
-        }
-    )
+    frame = _shared("frame.html")
+    around = {
+        "subject": text(subject),
+        "preheader": text(wording.preheader(digest)),
+        "home": text(links.home),
+        "from": text(sender_name),
+        "day": text(wording.local_day(digest.at, digest.zone)),
+        "heading": text(wording.heading(digest)),
+        "body": b"",
+        "foot": _foot(digest, links, readable(digest.receipt.line)),
+    }
+    room = MAX_BYTES - len(frame.fill(around))
+    return frame.fill(around | {"body": _body(digest, links, room)})
 
 
-def _body(digest: Digest, links: DigestLinks) -> bytes:
+def _body(digest: Digest, links: DigestLinks, room: int) -> bytes:
     blocks: list[bytes] = []
     if not digest.papers and digest.receipt.why_empty:
         blocks.append(_shared("quiet.html").fill({"text": text(readable(digest.receipt.why_empty))}))
-    room = MAX_BYTES - _RESERVE
-    for section in digest.sections:
-        if len(digest.sections) > 1:
-            blocks.append(_section(section))
-        left_out: list[Item] = []
-        for item in section.items:
-            block = _item(item, section.profile_id, links)
-            if len(block) > room:
-                left_out.append(item)
-            else:
-                room -= len(block)
-                blocks.append(block)
-        room -= _list_titles(
-            blocks, f"{len(left_out)} more, by title to keep this mail short", left_out, room
-        )
-        room -= _list_titles(blocks, f"Near misses ({len(section.near)})", section.near, room)
+    heads = [_section(section) if len(digest.sections) > 1 else b"" for section in digest.sections]
+    room -= _size(blocks) + _size(heads)
+    whole = [
+        [_item(item, section.profile_id, links) for item in section.items] for section in digest.sections
+    ]
+    short, room = _shortened(digest, whole, room)
+    for section, head, papers, titles in zip(digest.sections, heads, whole, short, strict=True):
+        blocks += [head] if head else []
+        blocks += [block for block, title in zip(papers, titles, strict=True) if title is None]
+        blocks += _titles("{} more, by title to keep this mail short", [title for title in titles if title])
+        near, room = _fitting([_near(item.paper) for item in section.near], room)
+        blocks += _titles("Near misses ({})", near)
+    if missing := sum(titles.count(b"") for titles in short):
+        blocks.append(_title(f"{wording.count(missing)} more in the text of this mail"))
     return b"\r\n".join(blocks)
+
+
+def _size(blocks: Sequence[bytes]) -> int:
+    """Bytes that these blocks take, each on lines of its own."""
+    return sum(map(len, blocks)) + 2 * len(blocks)
+
+
+def _shortened(
+    digest: Digest, whole: Sequence[Sequence[bytes]], room: int
+) -> tuple[list[list[bytes | None]], int]:
+    """For each paper None where all of it fits, else its title; and the room that is left.
+
+    Every paper has the room of its title first, so that none is missing; of hundreds of papers, for which
+    even that is too much, the last ones have an empty title.
+    """
+    spare = room - sum(map(_size, whole))
+    if spare >= 0:
+        return [[None] * len(papers) for papers in whole], spare
+    titles = [[_near(item.paper) for item in section.items] for section in digest.sections]
+    headings = (1 + sum(map(bool, titles))) * (len(_title(_LONGEST)) + 2)
+    spare = room - headings - sum(map(_size, titles))
+    for names in reversed(titles):
+        for at in reversed(range(len(names))):
+            if spare < 0:
+                spare += len(names[at]) + 2
+                names[at] = b""
+    found: list[list[bytes | None]] = []
+    for papers, names in zip(whole, titles, strict=True):
+        kept: list[bytes | None] = []
+        for block, title in zip(papers, names, strict=True):
+            fits = bool(title) and len(block) - len(title) <= spare
+            spare -= len(block) - len(title) if fits else 0
+            kept.append(None if fits else title)
+        found.append(kept)
+    return found, spare
+
+
+_LONGEST = "1000 more, by title to keep this mail short"
+
+
+def _fitting(rows: Sequence[bytes], room: int) -> tuple[list[bytes], int]:
+    """The first of these titles for which there is room, a heading's included, and the room that is left."""
+    taken: list[bytes] = []
+    left = room - len(_title(_LONGEST)) - 2
+    for row in rows:
+        if len(row) + 2 > left:
+            break
+        left -= len(row) + 2
+        taken.append(row)
+    return (taken, left) if taken else ([], room)
+
+
+def _titles(heading: str, rows: Sequence[bytes]) -> list[bytes]:
+    return [_title(heading.format(len(rows))), *rows] if rows else []
 
 
 def _item(item: Item, profile_id: int, links: DigestLinks) -> bytes:
@@ -80,24 +133,10 @@ def _item(item: Item, profile_id: int, links: DigestLinks) -> bytes:
 _EXPLORE = b"a pick from outside your usual range, to learn what else you like."
 
 
-def _list_titles(blocks: list[bytes], heading: str, items: tuple[Item, ...] | list[Item], room: int) -> int:
-    """Append the titles that fit under a heading; returns the bytes used."""
-    rows: list[bytes] = []
-    used = 0
-    for item in items:
-        row = _near(item.paper)
-        if used + len(row) > room:
-            break
-        used += len(row)
-        rows.append(row)
-    if rows:
-        blocks.append(_title(heading))
-        blocks.extend(rows)
-    return used
-
-
 def _foot(digest: Digest, links: DigestLinks, receipt: str) -> bytes:
     leave = [_leave(section, links) for section in digest.sections if section.profile_id in links.leave]
+    while _size(leave) > _LEAVING:
+        leave.pop()
     return _shared("foot.html").fill(
         {
             "receipt": text(receipt),
@@ -119,6 +158,7 @@ def _section(section: Section) -> bytes:
     return _shared("section.html").fill({"name": text(name), "papers": text(papers)})
 
 
+@lru_cache(maxsize=256)
 def _title(words: str) -> bytes:
     return _shared("list.html").fill({"text": text(words)})
 

@@ -12,6 +12,8 @@ from email.utils import format_datetime
 from functools import lru_cache
 from hashlib import sha256
 
+from email_validator import EmailNotValidError, validate_email
+
 from jobs.alerts.readable import clean
 
 # RFC 5322, section 2.1.1: no line over 998 bytes without its CRLF; a margin for servers that add to a line.
@@ -37,13 +39,24 @@ def mailbox(address: str) -> str:
     Raises `MailError` for anything else than one plain address, line breaks and further recipients included.
     """
     local, at, host = address.rpartition("@")
-    try:
-        host = host if host.isascii() else host.encode("idna").decode("ascii")
-    except UnicodeError:
-        host = ""
+    if not host.isascii():
+        host = _ascii_domain(host)
     if not at or len(local) > 64 or not _LOCAL_PART.fullmatch(local) or not _HOST.fullmatch(host):
         raise MailError(f"{address!r} is no e-mail address that can be written to")
     return f"{local}@{host}"
+
+
+def _ascii_domain(host: str) -> str:
+    """The domain as the DNS has it (IDNA 2008), empty for what is none.
+
+    Python's own codec is IDNA 2003, by which a mail to straße.de goes to strasse.de, which is somebody else.
+    """
+    try:
+        return validate_email(
+            f"a@{host}", check_deliverability=False, globally_deliverable=False
+        ).ascii_domain
+    except EmailNotValidError:
+        return ""
 
 
 @lru_cache(maxsize=256)
@@ -89,7 +102,13 @@ def date(at: datetime) -> str:
 
 def quoted(text: str) -> bytes:
     """The text as quoted-printable UTF-8 with CRLF line ends (RFC 2045, section 6.7)."""
-    return binascii.b2a_qp(text.replace("\n", "\r\n").encode("utf-8", "replace"), istext=True)
+    return _quoted_lines(text.replace("\n", "\r\n").encode("utf-8", "replace"))
+
+
+def _quoted_lines(lines: bytes) -> bytes:
+    """What `binascii` makes of lines that end in CRLF; where there is only one it breaks it with a bare line
+    feed, which servers refuse since it lets mails be smuggled."""
+    return binascii.b2a_qp(lines, istext=True).replace(b"=\n", b"=\r\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +131,7 @@ def message(
     all of it fits a line's limit it goes out as it is, else quoted-printable.
     """
     lines = [f"{name}: {_checked(name, value)}" for name, value in headers]
-    rich, encoding = (
-        (html, "7bit") if _lines_fit(html) else (binascii.b2a_qp(html, istext=True), "quoted-printable")
-    )
+    rich, encoding = (html, "7bit") if _lines_fit(html) else (_quoted_lines(html), "quoted-printable")
     boundary = _boundary(lines, text, rich)
     parts = [
         _part("text/plain; charset=utf-8", "quoted-printable", text),

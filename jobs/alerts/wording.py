@@ -170,7 +170,7 @@ def count(number: int, noun: str = "paper") -> str:
 
 def subject(digest: Digest, characters: int = 110) -> str:
     """``5 papers: ElasticMoE, Speculative Actions, …``, the profile's name in front if there are several."""
-    names = [readable(section.profile_name) for section in digest.sections if section.items]
+    names = [name for s in digest.sections if s.items and (name := readable(s.profile_name))]
     several = len(digest.sections) > 1 or digest.list_profile is not None
     front = f"{ellipsis(', '.join(names), 40)} · " if several and names else ""
     if not digest.papers:
