@@ -1,7 +1,9 @@
 """Feed responses a second over HTTP, beside a bare route that answers the same bytes.
 
 ``python -m benchmarks.feed --seconds 5`` prints one JSON object. Both are served by one uvicorn worker in a
-process of its own on 127.0.0.1 and asked over 32 kept connections, in turns.
+process of its own on 127.0.0.1 and asked over 32 kept connections, in turns: as often as they can, then half
+as often, alone and beside a process that matches batch after batch. An answer's time counts from when it
+should have been asked for, so who falls behind is seen.
 """
 
 from __future__ import annotations
@@ -10,8 +12,8 @@ import argparse
 import asyncio
 import json
 import multiprocessing
+import os
 import random
-import socket
 import statistics
 import tempfile
 import time
@@ -79,37 +81,77 @@ def _serve(pipe: Connection, folder: str) -> None:
     async def both(scope: Scope, receive: Receive, send: Send) -> None:
         await (plain if scope["path"].startswith("/bare") else app)(scope, receive, send)
 
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        config = uvicorn.Config(both, log_level="error", access_log=False, lifespan="off", ws="none")
-        pipe.send(listening.getsockname()[1])
+    # It listens as `paperwatch web` does. A socket made by `socket.create_server` names no protocol, so
+    # asyncio leaves Nagle's algorithm on for its connections, and every answer of two parts may wait 40 ms
+    # for the reader's delayed acknowledgement of the first.
+    config = uvicorn.Config(
+        both, host="127.0.0.1", port=0, log_level="error", access_log=False, lifespan="off", ws="none"
+    )
 
-        async def main() -> None:
-            serving = asyncio.create_task(uvicorn.Server(config).serve(sockets=[listening]))
-            held["bytes"] = await asyncio.get_running_loop().run_in_executor(None, pipe.recv)
-            given.set()
-            await serving
+    async def main() -> None:
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        pipe.send(server.servers[0].sockets[0].getsockname()[1])
+        held["bytes"] = await asyncio.get_running_loop().run_in_executor(None, pipe.recv)
+        given.set()
+        await serving
 
-        asyncio.run(main())
+    asyncio.run(main())
 
 
-async def _ask(port: int, path: str, until: float, headers: str = "", every: float = 0.0) -> list[float]:
+class _Answers(asyncio.Protocol):
+    """Takes answers whole, one at a time, as fast as they come: a reader with a limited buffer would stop the
+    server in the middle of a feed."""
+
+    def __init__(self) -> None:
+        self._begun = b""
+        self._missing = 0
+        self._whole: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    async def ask(self, request: bytes) -> None:
+        """Ask, and wait for the whole answer."""
+        self._whole = asyncio.get_running_loop().create_future()
+        self.transport.write(request)
+        await self._whole
+
+    def data_received(self, data: bytes) -> None:
+        if self._missing:
+            self._missing -= len(data)
+        else:
+            self._begun += data
+            head, end, body = self._begun.partition(b"\r\n\r\n")
+            if not end:
+                return
+            _, _, length = head.lower().partition(b"content-length: ")
+            self._missing = int(length.split(b"\r\n")[0] or 0) - len(body)
+            self._begun = b""
+        if not self._missing and self._whole is not None:
+            self._whole.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._whole is not None and not self._whole.done():
+            self._whole.set_exception(exc or ConnectionError("the server closed the connection"))
+
+
+async def _ask(port: int, request: bytes, until: float, every: float = 0.0) -> list[float]:
     """How long each whole answer took on one kept connection until then, in ms; with ``every`` one is asked
     for each so many seconds, and the time counts from when it should have been asked for."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    asked = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{headers}\r\n".encode()
+    transport, answers = await asyncio.get_running_loop().create_connection(_Answers, "127.0.0.1", port)
     took = []
     due = time.perf_counter() + random.random() * every
     while due < until:
         if every:
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        writer.write(asked)
-        head = await reader.readuntil(b"\r\n\r\n")
-        lower = head.lower()
-        if b"content-length: " in lower:
-            await reader.readexactly(int(lower.split(b"content-length: ")[1].split(b"\r\n")[0]))
+        await answers.ask(request)
         took.append(1000 * (time.perf_counter() - due))
         due = due + every if every else time.perf_counter()
-    writer.close()
+    transport.close()
     return took
 
 
@@ -117,7 +159,8 @@ async def _load(port: int, path: str, seconds: float, headers: str = "", rate: f
     """How long each answer took, over 32 connections, as many as there could be or ``rate`` a second."""
     until = time.perf_counter() + seconds
     every = _CONNECTIONS / rate if rate else 0.0
-    asked = (_ask(port, path, until, headers, every) for _ in range(_CONNECTIONS))
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{headers}\r\n".encode()
+    asked = (_ask(port, request, until, every) for _ in range(_CONNECTIONS))
     return [ms for one in await asyncio.gather(*asked) for ms in one]
 
 
@@ -135,16 +178,15 @@ async def _fetch(port: int, path: str) -> tuple[bytes, str]:
 
 
 def _match_beside(folder: str, ready: Connection) -> None:
-    """Match batch after batch against some profiles in the same database, until ended."""
-    import os
-
+    """Match batch after batch against some profiles in the same database, until ended; tells of each."""
+    from app.commands.running import make_way
     from benchmarks import synthetic
     from benchmarks.match import service
     from db import paper_store, source_store
     from jobs import match, subscribe
     from profiles.request import request
 
-    os.nice(10)  # as a job beside the web should run
+    make_way()  # as the scheduler's process does
     made = service(Path(folder))
     with made.database.writing() as session:
         source = source_store.add(session, name="m", kind="file", location="m", every_minutes=0, now=None)
@@ -152,12 +194,12 @@ def _match_beside(folder: str, ready: Connection) -> None:
         wanted = request(likes=[p.id for p in synthetic.papers(400)[n : n + 5]], name=f"beside {n}")
         subscribe.create(made, wanted, _NOW)
     papers = synthetic.papers(40_000)
-    ready.send("matching")
     for start in range(400, len(papers), 300):
         with made.database.writing() as session:
             paper_store.merge(session, papers[start : start + 300], source.id, _NOW)
         match.gather(made, _NOW, [])
         match.match_pending(made, _NOW)
+        ready.send("matched a batch")
 
 
 def measure(seconds: float) -> dict[str, object]:
@@ -185,9 +227,7 @@ def measure(seconds: float) -> dict[str, object]:
                 rates["bare 304"].append(_rate(port, "/bare-304", each))
                 rates["feed 304"].append(_rate(port, path, each, known))
             found = {name: statistics.median(values) for name, values in rates.items()}
-            p99, bare_p99 = _p99_beside_a_match(
-                context, folder, port, path, found["feed"] / 2, max(2.0, seconds / 2)
-            )
+            half = _at_half_load(context, folder, port, path, found["feed"] / 2, max(2.0, seconds / 2))
             peak = _peak_mb(server.pid or 0)
         finally:
             server.terminate()
@@ -197,8 +237,7 @@ def measure(seconds: float) -> dict[str, object]:
         "params": {"seconds": seconds, "connections": _CONNECTIONS, "bytes": len(body),
                    "not_modified_per_second": round(found["feed 304"], 1),
                    "not_modified_ratio": round(found["feed 304"] / found["bare 304"], 3),
-                   "p99_ms_at_half_load_beside_a_match": round(p99, 1),
-                   "p99_ms_of_the_bare_route": round(bare_p99, 1)},
+                   "load_average": round(os.getloadavg()[0], 1), **half},
         "value": round(found["feed"], 1),
         "unit": "responses/s",
         "reference": round(found["bare"], 1),
@@ -208,23 +247,39 @@ def measure(seconds: float) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _p99_beside_a_match(
+def _at_half_load(
     context: SpawnContext, folder: str, port: int, path: str, rate: float, seconds: float
-) -> tuple[float, float]:
-    """How long 99 of 100 answers take at most, in ms, at that rate while papers are matched beside it: feeds,
-    and the bare route in turns with them."""
+) -> dict[str, object]:
+    """How long 99 of 100 answers take at most, in ms, at that rate, half of what was reached before: of feeds
+    and of the bare route in turns, first alone, then while papers are matched beside them."""
+    alone = _p99(port, path, seconds / 2, rate)
     ready, theirs = context.Pipe()
     matching = context.Process(target=_match_beside, args=(folder, theirs), daemon=True)
     matching.start()
     ready.recv()
-    took: dict[str, list[float]] = {"/bare": [], path: []}
-    for asked in (*took, *took):
-        took[asked] += asyncio.run(_load(port, asked, seconds / 4, rate=rate))
+    began, batches = time.perf_counter(), 0
+    beside = _p99(port, path, seconds, rate)
+    took = time.perf_counter() - began
+    while ready.poll():
+        batches += bool(ready.recv())
     assert matching.is_alive(), "the match job ended before the measurement"
     matching.terminate()
     matching.join(10)
-    bare, feed = (statistics.quantiles(one, n=100)[-1] for one in took.values())
-    return feed, bare
+    return {
+        "half_load_per_second": round(rate), "half_load_is_of": "the median of the feed's highest rates",
+        "p99_ms_at_half_load_beside_a_match": round(beside[path], 1),
+        "p99_ms_of_the_bare_route": round(beside["/bare"], 1),
+        "p99_ms_at_half_load_alone": round(alone[path], 1),
+        "p99_ms_of_the_bare_route_alone": round(alone["/bare"], 1),
+        "matched_beside_seconds": round(took, 1), "matched_beside_batches": batches,
+    }  # fmt: skip
+
+
+def _p99(port: int, path: str, seconds: float, rate: float) -> dict[str, float]:
+    took: dict[str, list[float]] = {"/bare": [], path: []}
+    for asked in (*took, *took):
+        took[asked] += asyncio.run(_load(port, asked, seconds / 4, rate=rate))
+    return {asked: statistics.quantiles(one, n=100)[-1] for asked, one in took.items()}
 
 
 def _peak_mb(pid: int) -> float:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -190,6 +191,26 @@ def test_one_reader_waits_for_new_papers_and_the_others_have_the_old_ones_meanwh
     assert (meanwhile.content, meanwhile.headers["etag"]) == (first.content, first.headers["etag"])
     assert known.status_code == 304
     assert len({answer.headers["etag"] for answer in (first, *found)}) == 3, "after a rating everybody waits"
+
+
+def test_where_rendering_takes_long_the_first_reader_has_the_old_papers_too(
+    reader: TestClient, ingested: Service, profile: Profile, rss: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = reader.get(rss)
+    history(ingested, profile, 1)
+    render, go_on = feeds.rendered, threading.Event()
+
+    def slow(service: Service, one: Asked, updated: datetime, now: datetime) -> bytes | None:
+        assert go_on.wait(20)
+        return render(service, one, updated, now)
+
+    monkeypatch.setattr(feeds, "rendered", slow)
+    monkeypatch.setattr("app.web.feeds._PATIENCE_SECONDS", 0.01)
+    assert reader.get(rss).headers["etag"] == first.headers["etag"]
+    go_on.set()
+    until = time.monotonic() + 30
+    while reader.get(rss).headers["etag"] == first.headers["etag"]:
+        assert time.monotonic() < until, "the new papers never came"
 
 
 def test_after_a_restart_nothing_is_rendered_for_readers_who_have_it(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from app.settings import load
 
 if TYPE_CHECKING:
     from jobs.pipeline import Run
+
+_NICENESS = 10
 
 
 def once(*, as_json: bool) -> None:
@@ -62,6 +65,7 @@ def schedule() -> None:
 
     settings = load()
     logs.configure(settings.log_level)
+    make_way()
     service = build.service(settings)
     clock = Clock(settings.tick_seconds, build.now, build.run_id, build.process_name())
     alone = Apart(build.helper)
@@ -84,6 +88,11 @@ def schedule() -> None:
     post.resign()
 
 
+def make_way() -> None:
+    """Let the web process of this machine go first: a match may wait a moment, a reader should not."""
+    os.nice(_NICENESS)
+
+
 def web() -> None:
     """Serve pages and feeds until stopped."""
     import uvicorn
@@ -93,7 +102,8 @@ def web() -> None:
     settings = load()
     logs.configure(settings.log_level)
     app = create_app(build.service(settings), settings, build.now)
+    # One worker, whatever WEB_CONCURRENCY says: more are further processes of `paperwatch web`.
     uvicorn.run(
-        app, host=settings.host, port=settings.port, log_level="warning", access_log=False,
+        app, workers=1, host=settings.host, port=settings.port, log_level="warning", access_log=False,
         server_header=False, proxy_headers=True, forwarded_allow_ips=settings.trusted_proxies,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from types import FrameType
 import structlog
 
 from app import build, logs
+from app.commands.running import make_way
 from app.failures import CommandError
 from app.settings import load
 
@@ -35,6 +36,7 @@ def work(concurrency: int, *, child: bool) -> None:
             status=2,
         )
     if concurrency == 1:
+        make_way()
         asyncio.run(_work_here(child=child))
     else:
         _supervise(concurrency)

@@ -48,6 +48,9 @@ _UNKNOWN = (
 )
 # More feeds at once would only slow each other down.
 _RENDERED_AT_ONCE = 2
+# Rendering takes some 50 ms, and 2 to 3 s where its process has to start first. A reader that asks once an
+# hour would rather wait for that than have yesterday's papers, but not until its own patience ends.
+_PATIENCE_SECONDS = 5.0
 
 
 class Feeds:
@@ -94,7 +97,7 @@ class Feeds:
         if stamp.is_known(tags, since):
             await _send(send, 304, stamp.headers, b"")
             return
-        held = self._shelf.get(asked, stamp) or self._before(asked, stamp) or await self._made(asked, stamp)
+        held = self._shelf.get(asked, stamp) or await self._made(asked, stamp)
         if held is None:
             await _plain(send, 404, _UNKNOWN)
         elif held.stamp is not stamp and held.stamp.is_known(tags, since):
@@ -127,22 +130,20 @@ class Feeds:
         self._shelf.stamps.put(asked, stamp)
         return stamp
 
-    def _before(self, asked: Asked, stamp: Stamp) -> Held | None:
-        """The feed as it was before its newest papers, for those who come while somebody else waits for the
-        new one to be rendered. After an edit or a rating everybody waits: its reader wants to see it."""
-        old = self._shelf.last(asked)
-        if old is None or (asked, stamp.mark) not in self._being_made:
-            return None
-        return old if feed_store.same_but_newer(old.stamp.mark, stamp.mark) else None
-
     async def _made(self, asked: Asked, stamp: Stamp) -> Held | None:
-        """The feed, rendered now; those who ask for it meanwhile wait for the same rendering."""
+        """The feed, rendered now; or where only papers came since it was last rendered, the feed as it was,
+        for those who come meanwhile, and for the first one after some seconds. After an edit or a rating
+        everybody waits for the same rendering: its reader wants to see it."""
         key = asked, stamp.mark
-        task = self._being_made.get(key)
-        if task is None:
-            task = self._being_made[key] = asyncio.ensure_future(self._make(asked, stamp))
-            task.add_done_callback(lambda _: self._being_made.pop(key, None))
-        return await asyncio.shield(task)
+        task, old = self._being_made.get(key), self._shelf.last(asked)
+        if old is not None and not feed_store.same_but_newer(old.stamp.mark, stamp.mark):
+            old = None
+        if task is not None:
+            return old or await asyncio.shield(task)
+        task = self._being_made[key] = asyncio.ensure_future(self._make(asked, stamp))
+        task.add_done_callback(lambda _: self._being_made.pop(key, None))
+        done, _ = await asyncio.wait({task}, timeout=_PATIENCE_SECONDS if old else None)
+        return task.result() if done else old
 
     async def _make(self, asked: Asked, stamp: Stamp) -> Held | None:
         now = self._web.clock()
