@@ -22,9 +22,9 @@ _ID_BITS = 40
 _TEXTS = ("title", "people", "words", "labels")
 _COLUMNS = ", ".join(_TEXTS)
 _VALUES = ":title, :people, :words, :labels"
-RANKED_AT_MOST = 3_000
-"""So many matches are ranked, the newest: a word that half of all papers hold says nothing about the rest."""
-COUNTED_AT_MOST = 5_000
+COUNTED_AT_MOST = 3_000
+"""So many matches are counted and ranked, the newest: a word that half of all papers hold says nothing about
+the rest."""
 
 # Weights of title, people, words of the abstract, labels.
 _SQLITE_WEIGHTS: Final = "8.0, 4.0, 2.0, 0.0"
@@ -63,6 +63,14 @@ class Hit:
     number: int
     paper_id: int
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Some of the best matches, and how many there are in all, up to `COUNTED_AT_MOST` and one more."""
+
+    hits: list[Hit]
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,21 +154,26 @@ def is_empty(session: Session) -> bool:
 
 def ranked(
     session: Session, query: Query, span: Span, *, at_most: int, after: tuple[float, int] | None = None
-) -> list[Hit]:
+) -> Ranking:
     """The best matches, the newer first among equals, of those beyond ``after`` (score and number).
 
-    Only the newest `RANKED_AT_MOST` matches are ranked, which bounds what one search costs.
+    Only the newest `COUNTED_AT_MOST` matches are ranked, and counted in the same go. Where none is beyond
+    ``after``, the total is 0.
     """
     newest, values = _newest(session, query, span, scored=True)
     later = ""
     if after is not None:
         later = "WHERE score > :score OR (score = :score AND number < :seen)"
         values |= {"score": after[0], "seen": after[1]}
+    counted = f"SELECT found.*, count(*) OVER () AS total FROM ({newest}) AS found"  # noqa: S608
     statement = (
-        f"SELECT number, score FROM ({newest}) AS found {later} ORDER BY score, number DESC LIMIT :most"  # noqa: S608
+        f"SELECT number, score, total FROM ({counted}) AS all_found {later}"  # noqa: S608
+        " ORDER BY score, number DESC LIMIT :most"
     )
-    rows = session.execute(text(statement), values | {"ranked": RANKED_AT_MOST, "most": at_most})
-    return [Hit(row.number, paper_of(row.number), row.score) for row in rows]
+    values |= {"ranked": COUNTED_AT_MOST + 1, "most": at_most}
+    rows = session.execute(text(statement), values).all()
+    hits = [Hit(row.number, paper_of(row.number), row.score) for row in rows]
+    return Ranking(hits, rows[0].total if rows else 0)
 
 
 def newest(

@@ -10,7 +10,7 @@ from datetime import date
 from db import label_store, paper_store, search_store
 from db.label_store import Found, Guess
 from db.records import Stored
-from db.search_store import COUNTED_AT_MOST, Hit, Span
+from db.search_store import COUNTED_AT_MOST, Ranking, Span
 from db.session import Session
 from jobs.alerts import wording
 from jobs.passages import Mark, marked, passage
@@ -76,20 +76,19 @@ def find(session: Session, asked: Asked, cursor: str = "", *, at_most: int = PER
     if not wanted.asks:
         return _of_days(session, asked, cursor, at_most) if asked.first or asked.last else Results()
     place = _CURSOR.fullmatch(cursor)
+    newest = asked.newest or not wanted.parts
     any_word = bool(place and place["any"])
-    total = search_store.count(session, replace(wanted, any_part=any_word), span)
-    if not total and not any_word and len(wanted.parts) > 1:
+    looked = _page(session, replace(wanted, any_part=any_word), span, newest, place, at_most + 1)
+    if not looked.total and not place and len(wanted.parts) > 1:
         any_word = True
-        total = search_store.count(session, replace(wanted, any_part=True), span)
-    wanted = replace(wanted, any_part=any_word)
-    hits = _page(session, wanted, span, asked.newest or not wanted.parts, place, at_most + 1)
-    shown, more = hits[:at_most], len(hits) > at_most
+        looked = _page(session, replace(wanted, any_part=True), span, newest, place, at_most + 1)
+    total, shown, more = looked.total, looked.hits[:at_most], len(looked.hits) > at_most
     papers = paper_store.by_numbers(session, [hit.paper_id for hit in shown], with_sources=True)
     found = [papers[hit.paper_id] for hit in shown if hit.paper_id in papers]
     following = ""
     if more:
         last = shown[-1]
-        score = "" if asked.newest or not wanted.parts else f"{last.score!r}_"
+        score = "" if newest else f"{last.score!r}_"
         following = f"{'a' if any_word else ''}{score}{last.number}"
     return Results(
         listed(session, found, wanted.parts), min(total, COUNTED_AT_MOST), total > COUNTED_AT_MOST,
@@ -99,10 +98,11 @@ def find(session: Session, asked: Asked, cursor: str = "", *, at_most: int = PER
 
 def _page(
     session: Session, wanted: Query, span: Span, newest: bool, place: re.Match[str] | None, at_most: int
-) -> list[Hit]:
+) -> Ranking:
     number = min(int(place["number"]), _BIGGEST) if place else None
     if newest:
-        return search_store.newest(session, wanted, span, at_most=at_most, before=number)
+        hits = search_store.newest(session, wanted, span, at_most=at_most, before=number)
+        return Ranking(hits, search_store.count(session, wanted, span))
     after = (_number(place["score"]), number) if place and number is not None and place["score"] else None
     return search_store.ranked(session, wanted, span, at_most=at_most, after=after)
 

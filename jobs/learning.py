@@ -22,6 +22,9 @@ from recommender.paper import Paper
 from recommender.ranking import DEFAULT, RANKERS, Weights
 from recommender.vectors import Edition
 
+# So many profiles' weights are kept for the pages of their readers, some 20 kB each.
+_REMEMBERED = 500
+
 
 def edition(service: Service, session: Session) -> Edition:
     """The edition in force: the latest one fitted here, else the one that ships with the package."""
@@ -110,3 +113,22 @@ def weights(
         found[profile.id] = made
         learned[profile.id] = Model(fitted.name, DEFAULT, revision, made.to_bytes())
     return found, learned
+
+
+def weights_of(service: Service, session: Session, profile: Profile, now: datetime) -> Weights:
+    """The weights of one profile as it stands in the database.
+
+    A page that is only looked at stores nothing; so that a reader who rated a paper does not wait for their
+    weights on each page until the next batch, this process remembers the latest ones.
+    """
+    (pair,) = subscriber_store.with_revisions(session, [profile.id])
+    mark = (edition(service, session).name, pair[1])
+    held = service.learned.get(profile.id)
+    if held is not None and held[0] == mark:
+        return held[1]
+    found, _ = weights(service, session, [pair], now)
+    service.learned[profile.id] = (mark, found[profile.id])
+    if len(service.learned) > _REMEMBERED:
+        # The one that was learned first; another thread may have taken it already.
+        service.learned.pop(next(iter(service.learned)), None)
+    return found[profile.id]

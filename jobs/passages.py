@@ -80,7 +80,7 @@ def _tokens(line: str) -> list[tuple[int, int, str]]:
 
 def _spans(line: str, tokens: Sequence[tuple[int, int, str]], part: Part) -> list[tuple[int, int]]:
     """Where the words of a part stand one after another in a line."""
-    if any(_CHINESE.search(word) for word in part.words):
+    if _is_chinese(part.words):
         return [(m.start(), m.end()) for m in re.finditer(re.escape("".join(part.words)), line)]
     size, last = len(part.words), len(part.words) - 1
     first = part.words[0]
@@ -95,6 +95,11 @@ def _spans(line: str, tokens: Sequence[tuple[int, int, str]], part: Part) -> lis
         ):
             found.append((run[0][0], run[-1][1]))
     return found
+
+
+@lru_cache(maxsize=1 << 10)
+def _is_chinese(words: tuple[str, ...]) -> bool:
+    return any(_CHINESE.search(word) for word in words)
 
 
 @lru_cache(maxsize=1 << 14)

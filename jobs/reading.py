@@ -15,6 +15,7 @@ from jobs.reasons import Reasons
 from jobs.saving import kept
 from jobs.service import Service
 from profiles.profile import Profile
+from recommender.paper import Paper
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,11 @@ def paper(service: Service, key: str) -> Stored | None:
 def explained(service: Service, profile: Profile, key: str, now: datetime) -> Item | None:
     """Any paper on hand, explained for a profile; None if it is not on hand."""
     found = paper(service, key)
-    if found is None:
-        return None
+    return None if found is None else explained_paper(service, profile, found.paper, now)
+
+
+def explained_paper(service: Service, profile: Profile, given: Paper, now: datetime) -> Item:
+    """A paper, explained for a profile."""
     with service.database.reading() as session:
         recent = recent_scores(session, profile.id, now)
-        return Reasons(service, session, profile, now).item(found.paper, recent.scores)
+        return Reasons(service, session, profile, now).item(given, recent.scores)

@@ -9,7 +9,6 @@ from typing import cast
 
 from numpy.typing import ArrayLike
 
-from db import subscriber_store
 from db.records import Pick, Stored
 from db.session import Session
 from jobs import learning
@@ -29,10 +28,8 @@ class Reasons:
     """Explains papers for one profile as its model stands now."""
 
     def __init__(self, service: Service, session: Session, profile: Profile, now: datetime) -> None:
-        shard = subscriber_store.with_revisions(session, [profile.id])
-        found, _ = learning.weights(service, session, shard, now)
         self._edition = learning.edition(service, session)
-        self._weights = found[profile.id]
+        self._weights = learning.weights_of(service, session, profile, now)
         self._interests = profile.interests
         self._examples = learning.examples(session, [profile], now)[profile.id]
 

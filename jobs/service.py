@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     # Loading it takes scikit-learn, which the web process does without until a page ranks something.
     from jobs.news import News
     from recommender.vectors import Edition
+    from recommender.weights import Weights
 
 
 class Mailer(Protocol):
@@ -81,8 +82,9 @@ class Service:
     from [0, 1), so that not all installations ask a server at the same moment. ``bounces`` is the folder of
     delivery reports, if there is one; ``journal`` the one where senders note what the server has taken.
     ``shelf`` keeps the latest days as vectors, ``news`` the batch that is being matched, by at most
-    ``match_processes`` processes (0: one a processor). ``sign`` puts the domain's signature on a mail.
-    ``stage`` is the one that a run is at, empty between runs.
+    ``match_processes`` processes (0: one a processor), ``learned`` the weights that pages asked for last, by
+    profile, with what they were learned on. ``sign`` puts the domain's signature on a mail. ``stage`` is the
+    one that a run is at, empty between runs.
     """
 
     database: Database
@@ -93,6 +95,7 @@ class Service:
     edition_kept_as: str = ""
     shelf: Shelf = field(default_factory=Shelf)
     news: News | None = field(default=None)
+    learned: dict[int, tuple[tuple[str, int], Weights]] = field(default_factory=dict)
     match_processes: int = 1
     fetcher: Getter = field(default_factory=Offline)
     arxiv: ArxivAddresses = ArxivAddresses()

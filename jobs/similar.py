@@ -34,7 +34,7 @@ def similar(service: Service, given: Stored, *, at_most: int) -> list[Stored]:
             return []
         span = Span(first=last - timedelta(weeks=WEEKS))
         asked = Query(tuple(parts), any_part=True)
-        hits = search_store.ranked(session, asked, span, at_most=_CANDIDATES)
+        hits = search_store.ranked(session, asked, span, at_most=_CANDIDATES).hits
         papers = paper_store.by_numbers(session, [hit.paper_id for hit in hits])
     others = [s for s in papers.values() if s.number != given.number and not s.paper.withdrawn]
     if not others:

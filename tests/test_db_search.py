@@ -52,9 +52,10 @@ def library(service: Service) -> Service:
 def found(database: Database, typed: str, span: Span = Span()) -> list[str]:  # noqa: B008
     """The titles that a search finds, the first word of each, best first."""
     with database.reading() as session:
-        hits = search_store.ranked(session, query.read(typed), span, at_most=10)
+        found = search_store.ranked(session, query.read(typed), span, at_most=10)
+        hits = found.hits
         papers = paper_store.by_numbers(session, [hit.paper_id for hit in hits])
-        assert search_store.count(session, query.read(typed), span) == len(hits)
+        assert search_store.count(session, query.read(typed), span) == found.total == len(hits)
         newest = search_store.newest(session, query.read(typed), span, at_most=10)
         assert {hit.number for hit in newest} == {hit.number for hit in hits}
         assert [hit.number for hit in newest] == sorted((hit.number for hit in hits), reverse=True)
@@ -128,9 +129,11 @@ def test_a_search_is_read_page_by_page(service: Service) -> None:
     assert indexing.index(service, NOW) == 13
     asked, seen, after = query.read("river"), [], None
     with service.database.reading() as session:
-        whole = search_store.ranked(session, asked, Span(), at_most=50)
+        whole = search_store.ranked(session, asked, Span(), at_most=50).hits
         for _ in range(5):
-            seen += search_store.ranked(session, asked, Span(), at_most=5, after=after)
+            page = search_store.ranked(session, asked, Span(), at_most=5, after=after)
+            assert page.total == len(whole)
+            seen += page.hits
             after = seen[-1].score, seen[-1].number
     assert [hit.number for hit in seen] == [hit.number for hit in whole]
     assert len({hit.number for hit in seen}) == 23

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
+import pytest
 
 from benchmarks import synthetic
 from db import model_store, paper_store, source_store, subscriber_store
@@ -58,6 +59,29 @@ def test_weights_are_kept_until_the_profile_or_the_edition_changes(service: Serv
     with service.database.writing() as session:
         subscriber_store.add_feedback(session, profile.id, 20, "like", NOW, "page")
     assert _weights(service, profile)[1]
+
+
+def test_a_page_has_the_weights_as_they_are_now_and_learns_them_once(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = _filled(service, 40)
+    learning.refit(service, NOW)
+    with service.database.writing() as session:
+        subscriber_store.add_feedback(session, profile.id, 20, "like", NOW, "page")
+    with service.database.reading() as session:
+        first = learning.weights_of(service, session, profile, NOW)
+        assert learning.weights_of(service, session, profile, NOW) is first
+    with service.database.writing() as session:
+        subscriber_store.add_feedback(session, profile.id, 30, "dislike", NOW, "page")
+    with service.database.reading() as session:
+        then = learning.weights_of(service, session, profile, NOW)
+        assert (then.rows != first.rows).nnz
+    np.testing.assert_array_equal(then.rows.toarray(), _weights(service, profile)[0])
+    monkeypatch.setattr(learning, "_REMEMBERED", 1)
+    other = subscribe.create(service, request(statement="speculative decoding", name="other"), NOW)
+    with service.database.reading() as session:
+        learning.weights_of(service, session, other, NOW)
+    assert list(service.learned) == [other.id]
 
 
 def test_a_new_edition_is_fitted_once_a_night_or_when_the_corpus_doubled(service: Service) -> None:

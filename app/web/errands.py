@@ -155,9 +155,8 @@ def strongest(service: Service, profile: Profile, now: datetime, *, at_most: int
     from recommender.strongest import strongest_terms
 
     with service.database.reading() as session:
-        shard = subscriber_store.with_revisions(session, [profile.id])
-        weights, _ = learning.weights(service, session, shard, now)
-        return strongest_terms(learning.edition(service, session), weights[profile.id], at_most)
+        weights = learning.weights_of(service, session, profile, now)
+        return strongest_terms(learning.edition(service, session), weights, at_most)
 
 
 def what_if(service: Service, profile: Profile, after: Wanted, now: datetime) -> WhatIf:
@@ -178,11 +177,11 @@ def backtest(service: Service, profile: Profile) -> tuple[str, str]:
     return sentence(found), backtest_plot.svg_plot(found, profile.name)
 
 
-def explained(service: Service, profile: Profile, key: str, now: datetime) -> Item | None:
-    """A paper on hand as it looks to a profile; None where it is not on hand."""
+def explained(service: Service, profile: Profile, given: Paper, now: datetime) -> Item:
+    """A paper as it looks to a profile."""
     from jobs import reading
 
-    return reading.explained(service, profile, key, now)
+    return reading.explained_paper(service, profile, given, now)
 
 
 def paper(session: Session, key: str) -> Stored | None:

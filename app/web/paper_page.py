@@ -67,8 +67,9 @@ def mine_of(web: AWeb, token: str, key: str, profile: int | None = None) -> HTML
     if not me.profiles:
         raise NoPageError("You have no profile yet, so there is nothing to explain.")
     chosen = me.profile(profile)
-    item = errands.explained(web.service, chosen, key, web.clock())
-    return _page(web, _found(web, key), item=item, profile=chosen, token=token)
+    found = _found(web, key)
+    item = errands.explained(web.service, chosen, found.paper, web.clock())
+    return _page(web, found, item=item, profile=chosen, token=token)
 
 
 def _found(web: Web, key: str) -> Stored:

@@ -41,10 +41,10 @@ def rate(web: AWeb, token: str, opinion: str, fields: AForm) -> HTMLResponse:
     now = web.clock()
     profile, paper = _claimed(web, token, opinion)
     via = fields.get("via")
-    before = errands.explained(web.service, profile, paper.id, now)
+    before = errands.explained(web.service, profile, paper, now)
     channel = str(via) if via in VIAS else "mail"
     errands.rate(web.service, profile.id, paper.id, cast(Opinion, opinion), now, channel)
-    after = errands.explained(web.service, profile, paper.id, now)
+    after = errands.explained(web.service, profile, paper, now)
     return web.page(
         "rate.html", token=token, opinion=opinion, via=via, profile=profile, paper=paper, ratings=RATINGS,
         before=before, after=after, done=True,

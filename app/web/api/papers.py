@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Response
 
 from app.web import errands
-from app.web.api.access import ACaller
+from app.web.api.access import ACaller, Caller
 from app.web.api.models import PaperOut, Papers, PreviewOut, Scored, Short, Wanted
 from app.web.api.problems import ProblemError, documented
 from db import label_store, paper_store, search_store
 from db.label_store import Found
+from db.records import Stored
 from db.search_store import Span
 from db.session import Session
 from jobs.alerts import exports
@@ -100,11 +101,17 @@ def paper(
     form: AForm = "json",
 ) -> PaperOut | Response:
     """One paper, by any of its names."""
+    found = on_hand(caller, key).paper
+    return PaperOut.of(found) if form == "json" else export([found], form, "paper")
+
+
+def on_hand(caller: Caller, reference: str) -> Stored:
+    """The paper of this key, id or link. Raises `ProblemError` where it is not on hand."""
     with caller.web.service.database.reading() as session:
-        found = errands.paper(session, known_key(key))
+        found = errands.paper(session, known_key(reference))
     if found is None:
         raise ProblemError(404, "This paper is not on hand here.")
-    return PaperOut.of(found.paper) if form == "json" else export([found.paper], form, "paper")
+    return found
 
 
 def known_key(reference: str) -> str:

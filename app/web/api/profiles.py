@@ -24,7 +24,7 @@ from app.web.api.models import (
     Scored,
     Short,
 )
-from app.web.api.papers import AForm, export, exported, known_key
+from app.web.api.papers import AForm, export, exported, known_key, on_hand
 from app.web.api.problems import ProblemError, documented
 from db import subscriber_store
 from profiles.feedback import current
@@ -135,10 +135,8 @@ def digests(
 @router.get("/{number}/papers/{key:path}", response_model=Scored, responses=_MINE)
 def explain(caller: ACaller, profile: AProfile, key: Annotated[Short, Path()]) -> Scored:
     """Any paper on hand as the profile sees it."""
-    item = errands.explained(caller.web.service, profile, known_key(key), caller.web.clock())
-    if item is None:
-        raise ProblemError(404, "This paper is not on hand here.")
-    return Scored.of(item)
+    found = on_hand(caller, key)
+    return Scored.of(errands.explained(caller.web.service, profile, found.paper, caller.web.clock()))
 
 
 @router.get("/{number}/feedback", response_model=list[FeedbackOut], responses=_MINE)
