@@ -34,6 +34,8 @@ def configure(level: str) -> None:
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
         )
     )
+    # A formula with a macro of its author's own is no fault of the service.
+    logging.getLogger("pylatexenc").setLevel(logging.ERROR)
     # A tick that is skipped because a run takes longer is as it should be.
     logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[lines], force=True)

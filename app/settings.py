@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -181,15 +182,32 @@ def operator_key(settings: Settings) -> str:
 
 def _kept(settings: Settings, name: str) -> str:
     path = settings.data / name
-    settings.data.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        _make(path)
+    kept = path.read_text().strip()
+    if not kept:
+        raise SettingsError(f"{path} is empty; put the key back, or remove the file for a new one")
+    return kept
+
+
+def _make(path: Path) -> None:
+    """Put a random key there, whole or not at all: of several processes that start at once the first one's
+    counts, and the others read it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as file:
-        made = secrets.token_urlsafe(32)
-        file.write(made)
-    return made
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(32))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)  # unlike a renaming it replaces nothing
+    except OSError:  # a file system without links
+        if not path.exists():
+            draft.rename(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _read_secret(variable: str, path: str) -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -22,17 +23,23 @@ if TYPE_CHECKING:
     import psycopg
 
 _PREFIX = "paperwatch_queue_"
+DEAD_SECONDS = 20.0
+"""A worker that showed no sign of life for so long is taken for dead; one that was only slow does no harm."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
     """How the queue stands: workers that showed a sign of life lately, jobs that wait, run, and were left by
-    workers that did not."""
+    workers that did not, and since when the oldest of all is there.
+
+    Jobs that failed are not among them: none is kept, what it was about is handed out again.
+    """
 
     workers: int
     waiting: int
     running: int
     stalled: int
+    oldest: datetime | None = field(default=None, compare=False)
 
 
 @cache
@@ -65,7 +72,15 @@ def driver_connection(session: Session) -> psycopg.Connection[Any]:
     return raw
 
 
-def state(session: Session, alive_seconds: float) -> Queue:
+def is_there(session: Session) -> bool:
+    """Whether this database has a queue that this version knows: PostgreSQL, brought up to date."""
+    if session.get_bind().dialect.name == "sqlite":
+        return False
+    wanted = text("SELECT count(*) FROM pg_namespace WHERE nspname = :name")
+    return bool(session.execute(wanted, {"name": schema()}).scalar_one())
+
+
+def state(session: Session, alive_seconds: float = DEAD_SECONDS) -> Queue:
     """How the queue stands; a worker is alive that showed it within so many seconds."""
     row = session.execute(
         text(
@@ -76,13 +91,15 @@ def state(session: Session, alive_seconds: float) -> Queue:
                    count(*) FILTER (WHERE status = 'todo') AS waiting,
                    count(*) FILTER (WHERE status = 'doing') AS running,
                    count(*) FILTER (WHERE status = 'doing' AND (worker_id IS NULL
-                                    OR worker_id NOT IN (SELECT id FROM alive))) AS stalled
+                                    OR worker_id NOT IN (SELECT id FROM alive))) AS stalled,
+                   (SELECT min(at) FROM {schema()}.procrastinate_events
+                    WHERE type = 'deferred') AS oldest
             FROM {schema()}.procrastinate_jobs
             """  # noqa: S608  # a name of our own
         ),
         {"seconds": alive_seconds},
     ).one()
-    return Queue(row.workers, row.waiting, row.running, row.stalled)
+    return Queue(row.workers, row.waiting, row.running, row.stalled, row.oldest)
 
 
 def drop_stalled(session: Session, dead_seconds: float) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from db.queue_store import Queue
 from db.records import Queued, Receipt, Source
 from db.relay_store import Relay
 from db.stats_store import Post
@@ -18,6 +19,7 @@ _OVERDUE = timedelta(hours=2)
 _STUCK = timedelta(hours=6)
 _FAILING = 3
 _SILENT = timedelta(minutes=2)
+_BACKLOG = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +136,15 @@ def of_work(oldest: Mapping[str, datetime | None], now: datetime) -> list[Findin
             cure = "see that the scheduler runs, and what its log says"
             found.append(Finding("schedule", f"{words} since {since:%Y-%m-%d %H:%M} UTC", cure))
     return found
+
+
+def of_queue(queue: Queue | None, now: datetime) -> list[Finding]:
+    """Jobs that no worker has finished for long; on SQLite there is no queue."""
+    if queue is None or queue.oldest is None or now - queue.oldest < _BACKLOG:
+        return []
+    waits = f"{queue.waiting + queue.running} jobs, the oldest since {queue.oldest:%Y-%m-%d %H:%M} UTC"
+    if not queue.workers:
+        why = f"none is alive, so the scheduler does the work alone; left for them are {waits}"
+        return [Finding("workers", why, "start `paperwatch work`, on any machine that reaches the database")]
+    why = f"{queue.workers} are alive and behind with {waits}"
+    return [Finding("workers", why, "start more of them, or see in their log what fails and is tried again")]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 
 from db.match_rows import SHARD
 from db.session import Database
@@ -50,7 +51,15 @@ def match_shards(
 
 
 def _begin(url: str, links: Links, sender: Sender) -> None:
+    # Where this process's parent is killed, nobody tells it that there is no more work.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _HELD[:] = [Service(Database(url), links, sender, _no_mail)]
+
+
+def _end_with_parent() -> None:
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _no_mail() -> OutboxFolder:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from db import alert_store, relay_store, source_store, stats_store
+from db import alert_store, queue_store, relay_store, source_store, stats_store
+from db.queue_store import Queue
 from db.records import Queued, Receipt, Source
 from db.relay_store import Relay
 from db.session import Database
@@ -31,7 +32,7 @@ class Standing:
     """How it stands at one moment; ``checks``, ``sent`` and ``waits`` are of the last 24 hours.
 
     ``waits`` are the times from an announcement to the mail that tells of it. ``oldest`` says of each kind of
-    work since when the oldest due piece waits.
+    work since when the oldest due piece waits; ``queue`` is None on SQLite, which has no workers.
     """
 
     at: datetime
@@ -49,6 +50,7 @@ class Standing:
     oldest: Mapping[str, datetime | None]
     waits: tuple[timedelta, ...]
     post: Post | None
+    queue: Queue | None
     last_turn: datetime | None
 
 
@@ -90,7 +92,9 @@ def standing(database: Database, now: datetime) -> Standing:
             bounces=stats_store.bounces(session), subscribers=stats_store.subscribers(session),
             profiles=stats_store.profiles(session), oldest=stats_store.oldest_due(session, now),
             waits=tuple(at - began[batch] for at, batch in sent if batch in began),
-            post=stats_store.post(session, "scheduler"), last_turn=stats_store.last_turn(session),
+            post=stats_store.post(session, "scheduler"),
+            queue=queue_store.state(session) if queue_store.is_there(session) else None,
+            last_turn=stats_store.last_turn(session),
         )  # fmt: skip
 
 
@@ -106,6 +110,7 @@ def trouble(database: Database, stands: Standing) -> Trouble:
     found += diagnosis.of_outbox(stands.outbox, mails, stands.at)
     found += diagnosis.of_relay(stands.relay, stands.at)
     found += diagnosis.of_work(stands.oldest, stands.at)
+    found += diagnosis.of_queue(stands.queue, stands.at)
     failed = tuple(mail for mail in mails if mail.state == "failed")[:10]
     return Trouble(tuple(found), failed, tuple(turns), upcoming)
 

@@ -20,7 +20,7 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Job
 
 from db import alert_store, queue_store, subscriber_store
-from db.queue_store import Queue
+from db.queue_store import DEAD_SECONDS, Queue
 from db.session import Database
 from jobs import shards
 from jobs.queue import HERE, Hands
@@ -31,8 +31,6 @@ from jobs.tally import Delivered, Matched
 log = structlog.get_logger()
 
 BEAT_SECONDS = 5.0
-# A worker that showed no sign of life for so long is taken for dead; one that was only slow does no harm.
-DEAD_SECONDS = 20.0
 _QUEUE = "paperwatch"
 _MAILS = 200  # of one job, so that a worker that is to stop is not held up for long
 _MOST_JOBS = 64

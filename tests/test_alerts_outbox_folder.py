@@ -46,6 +46,15 @@ async def test_the_newest_letter_comes_first_and_a_repeated_one_is_one(tmp_path:
     assert {path.suffix for path in tmp_path.iterdir()} == {".eml"}
 
 
+async def test_the_letters_to_one_address_are_forgotten(tmp_path: Path) -> None:
+    outbox = OutboxFolder(tmp_path)
+    for number in (1, 2):
+        await outbox.send("d@p.example", "ada@example.org", letter(number))
+    await outbox.send("d@p.example", "bo", letter(3).replace(b"ada@example.org", b"bada@example.org"))
+    assert outbox.forget("Ada@example.org") == 2
+    assert [found.to for found in outbox.letters()] == ["bada@example.org"]
+
+
 async def test_a_folder_that_cannot_be_written_is_a_reason_to_try_again(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     outbox = OutboxFolder(tmp_path / "file" / "outbox")

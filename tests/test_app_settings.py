@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +51,43 @@ def test_the_secret_is_made_once_and_kept_private(tmp_path: Path) -> None:
     assert len(first) >= 32
     assert secret(settings) == first
     assert (tmp_path / "var" / "secret").stat().st_mode & 0o077 == 0
+
+
+_ASKS = """
+import sys, time
+from pathlib import Path
+from app.settings import load, operator_key, secret
+settings = load()
+print("ready", flush=True)
+while not Path("go").exists():
+    time.sleep(0.001)
+print(secret(settings), operator_key(settings))
+"""
+
+
+def test_processes_that_start_at_once_have_the_same_whole_keys(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PAPERWATCH_DATA": "var"}
+    asking = [
+        subprocess.Popen(
+            [sys.executable, "-c", _ASKS], cwd=tmp_path, env=environment, text=True, stdout=subprocess.PIPE
+        )
+        for _ in range(4)
+    ]
+    for one in asking:
+        assert one.stdout is not None
+        assert one.stdout.readline() == "ready\n"
+    (tmp_path / "go").touch()
+    told = {one.communicate(timeout=60)[0] for one in asking}
+    assert len(told) == 1
+    assert [len(key) for key in told.pop().split()] == [43, 43]
+    assert sorted(path.name for path in (tmp_path / "var").iterdir()) == ["operator-key", "secret"]
+
+
+def test_an_empty_key_file_is_refused(tmp_path: Path) -> None:
+    settings = load({"PAPERWATCH_DATA": str(tmp_path)})
+    (tmp_path / "secret").touch()
+    with pytest.raises(SettingsError, match="is empty"):
+        secret(settings)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from db.records import Receipt, Source
 from db.session import Database
 from db.tables import PaceRow
 from jobs import files, ingest
+from jobs.checks import oai
 from jobs.pacing import SharedPace
 from jobs.service import Service
 from jobs.sources.fetch import Fetched, FetchError, Validators
@@ -182,6 +183,30 @@ def test_an_archive_is_harvested_by_tokens_and_goes_on_from_its_own_date(service
     ingest.check_due(service, NOW + timedelta(days=1), "two")
     assert web.asked == [web.asked[0]]
     assert "from=2025-11-20" in web.asked[0]
+
+
+def test_a_long_archive_is_read_in_parts_and_says_so(
+    service: Service, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oai, "_MOST_PAGES", 2)
+    base = "https://archive.example.org/oai?verb=ListRecords&metadataPrefix=arXivRaw&set=cs:cs:OS"
+    fake = replace(_fake(), page=7)
+    web.get = lambda url, _=None: Fetched(  # type: ignore[method-assign,misc,assignment]
+        200, url, fake.answer("oai", "/oai?" + url.partition("?")[2], {})[2], Validators()
+    )
+    source = add(service, base, "oai", cursor={"days": 30})
+    (first,) = ingest.check_due(service, NOW, "one")
+    assert (first.received, first.note) == (14, "2 pages read; the rest follows with the next run")
+    # Where the token is refused, all of it is asked for again.
+    assert known(service, source).cursor["from"] == "2025-10-20"
+    new, run = first.new, 1
+    while known(service, source).cursor["token"]:
+        (receipt,) = ingest.check_due(service, NOW + timedelta(minutes=run), f"run {run}")
+        new, run = new + receipt.new, run + 1
+    assert run > 2
+    assert new == len({paper.id for paper in fake.papers})
+    assert known(service, source).cursor["from"] == f"{NOW.date()}"
+    assert ingest.check_due(service, NOW + timedelta(minutes=run), "at rest") == []
 
 
 # --- folders, files, streams -------------------------------------------------------------------------------

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client.metrics_core import Metric
 from sqlalchemy import text
 
+from app.web.metrics import Metrics
 from db import alert_store, migrate, queue_store, turn_store
 from db.session import Database
-from jobs import ingest, match, shards, workers
+from jobs import diagnosis, ingest, match, overview, shards, workers
 from jobs.alerts.outbox_folder import OutboxFolder
 from jobs.pipeline import Run, run_once
 from jobs.service import Service
@@ -101,6 +103,28 @@ def test_workers_match_the_shards_and_send_the_mails(waiting: Service, outbox: O
         plan = turn_store.latest(session, "match 1")[0]
         assert plan.report == {"shards": 3, "size": 2, "papers": 27, "profiles": 5, "chosen": 15}
         assert _state(waiting) == queue_store.Queue(1, 0, 0, 0)
+
+
+def test_the_queue_is_told_and_a_backlog_is_trouble(waiting: Service) -> None:
+    _alive(waiting)
+    _tick(waiting)
+    stands = overview.standing(waiting.database, datetime.now(UTC))
+    assert stands.queue == queue_store.Queue(1, 3, 0, 0)
+    told = {s.name: s.value for family in _metrics(waiting) for s in family.samples if not s.labels}
+    assert told["paperwatch_workers"] == 1
+    assert 0 <= told["paperwatch_oldest_job_seconds"] < 600
+    assert diagnosis.of_queue(stands.queue, stands.at) == []
+    later = stands.at + timedelta(hours=1)
+    (found,) = diagnosis.of_queue(stands.queue, later)
+    assert "1 are alive and behind with 3 jobs" in found.why
+    with waiting.database.writing() as session:
+        session.execute(text(f"DELETE FROM {queue_store.schema()}.procrastinate_workers"))
+    (found,) = diagnosis.of_queue(overview.standing(waiting.database, later).queue, later)
+    assert "none is alive" in found.why
+
+
+def _metrics(service: Service) -> Iterable[Metric]:
+    return list(Metrics(service.database, lambda: datetime.now(UTC)).collect())
 
 
 def test_the_work_of_a_worker_that_died_is_handed_out_again(waiting: Service, outbox: OutboxFolder) -> None:

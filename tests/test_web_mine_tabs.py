@@ -16,6 +16,7 @@ from app.settings import Settings
 from app.web.server import create_app
 from db import paper_store, subscriber_store
 from jobs import deliver, match, reading, subscribe
+from jobs.alerts.outbox_folder import OutboxFolder
 from jobs.service import Service
 from profiles import portable
 from profiles.profile import Profile
@@ -176,16 +177,19 @@ def test_a_profile_file_fills_in_the_form_again(
 
 
 def test_erasing_takes_a_tick_and_leaves_nothing(
-    browser: TestClient, mine: str, ingested: Service, profile: Profile
+    browser: TestClient, mine: str, ingested: Service, profile: Profile, outbox: OutboxFolder
 ) -> None:
     rate(ingested, profile, "like", "save")
     match.match_pending(ingested, NOW)
     deliver.queue_due(ingested, NOW)
+    deliver.send_due(ingested, NOW)
+    assert outbox.letters()
     other = subscribe.create(ingested, request(email="eve@example.org", statement="x"), NOW, confirmed="test")
     assert browser.get(f"{mine}/erase").status_code == 200
     assert browser.post(f"{mine}/erase").status_code == 422 and stored(ingested, profile) == profile
 
     assert "Everything is erased" in browser.post(f"{mine}/erase", data={"sure": "yes"}).text
+    assert outbox.letters() == []
     with ingested.database.reading() as session:
         held = everything(session)
     assert "ada@example.org" not in repr(held)

@@ -27,6 +27,7 @@ from recommender.paper import Paper
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from app.web.context import Web
     from db.mine_store import Digest
     from jobs.alerts.digest import Item
     from jobs.importing import Imported
@@ -246,6 +247,14 @@ def leave(service: Service, subscriber_id: int, profile_id: int | None, now: dat
     from jobs import leaving
 
     leaving.leave(service, subscriber_id, profile_id, now, note)
+
+
+def erase(web: Web, person: Subscriber) -> None:
+    """Forget a reader, and what the local outbox holds of them."""
+    from jobs import leaving
+    from jobs.alerts.outbox_folder import OutboxFolder
+
+    leaving.erase(web.service, person, OutboxFolder(web.settings.outbox_folder), web.clock())
 
 
 def rate(service: Service, profile_id: int, key: str, opinion: Opinion, now: datetime, via: str) -> bool:

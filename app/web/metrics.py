@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.version import VERSION
 from app.web.context import AWeb, NoPageError
 from app.web.keeper import admit
+from db.queue_store import Queue
 from db.session import Database
 from jobs import overview
 from jobs.overview import Standing
@@ -150,9 +151,20 @@ def _work(stands: Standing) -> Iterator[GaugeMetricFamily]:
         yield _one(
             "last_batch_age_seconds", "Since the last batch", (stands.at - last.made_at).total_seconds()
         )
+    yield from _queue(stands)
     if stands.post is not None:
         alive = int(stands.post.until >= stands.at)
         yield _one("scheduler_alive", "1 while a scheduler gives signs of life", alive)
+
+
+def _queue(stands: Standing) -> Iterator[GaugeMetricFamily]:
+    """The workers and their jobs; on SQLite there are none, and the alerts that ask for them stay silent."""
+    queue = stands.queue or Queue(0, 0, 0, 0)
+    yield _one("workers", "Workers that give signs of life", queue.workers)
+    jobs = {"waiting": queue.waiting, "running": queue.running - queue.stalled, "stalled": queue.stalled}
+    yield _by("jobs", "Jobs of the workers; stalled ones were left by workers that died", "state", jobs)
+    age = (stands.at - queue.oldest).total_seconds() if queue.oldest else 0.0
+    yield _one("oldest_job_seconds", "For how long the oldest job of the workers is there", max(0.0, age))
 
 
 def _one(name: str, what: str, value: float, labels: dict[str, str] | None = None) -> GaugeMetricFamily:

@@ -120,6 +120,5 @@ def erase(web: AWeb, token: str, fields: AForm) -> HTMLResponse | RedirectRespon
     me = mine(web, token)
     if fields.get("sure") != "yes":
         return web.page("erase.html", 422, me=me, tab="delivery", error=True)
-    with web.service.database.writing() as session:
-        mine_store.erase(session, me.person.id, web.clock())
+    errands.erase(web, me.person)
     return RedirectResponse(f"{web.pages.prefix}/erased", 303)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import email
 import os
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesHeaderParser
+from email.utils import getaddresses
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -125,6 +127,15 @@ class OutboxFolder:
             html=_part(message, "html"),
             raw=raw,
         )
+
+    def forget(self, address: str) -> int:
+        """Delete every letter to this address; how many they were."""
+        wanted, gone = address.casefold(), 0
+        for letter in self.letters(limit=sys.maxsize):
+            if wanted in {to.casefold() for _, to in getaddresses([letter.to])}:
+                (self.folder / letter.name).unlink(missing_ok=True)
+                gone += 1
+        return gone
 
     def _letter(self, name: str, raw: bytes) -> Letter:
         headers = BytesHeaderParser(policy=policy.default).parsebytes(raw)

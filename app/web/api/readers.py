@@ -10,7 +10,7 @@ from app.web import errands
 from app.web.api.access import MOST_ID, ACaller
 from app.web.api.models import KeyOut, Me
 from app.web.api.problems import ProblemError, documented
-from db import key_store, mine_store, subscriber_store
+from db import key_store, subscriber_store
 
 router = APIRouter(tags=["you"])
 
@@ -36,8 +36,7 @@ def erase(
     sure: Annotated[Literal["yes"], Query(description="yes: it cannot be undone")],  # noqa: ARG001
 ) -> None:
     """Forget you, with all profiles, ratings, digests and keys."""
-    with caller.web.service.database.writing() as session:
-        mine_store.erase(session, caller.person.id, caller.web.clock())
+    errands.erase(caller.web, caller.person)
 
 
 @router.get("/keys", response_model=list[KeyOut], responses=documented(401, 429))
