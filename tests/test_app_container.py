@@ -73,6 +73,54 @@ def test_containers_write_only_where_state_belongs(name: str) -> None:
         assert writable == (["database:/var/lib/postgresql/data"] if key == "database" else ["data:/data"])
 
 
+@pytest.mark.parametrize("name", COMPOSE)
+def test_compose_refers_to_nothing_that_is_not_there(name: str) -> None:
+    whole, text = _compose(name), (ROOT / name).read_text()
+    for variable in re.findall(r"\$\{(\w+)", text):
+        assert variable.removeprefix(PREFIX).lower() in Settings.model_fields
+    for key, service in whole["services"].items():
+        named = {v.partition(":")[0] for v in service["volumes"] if not v.startswith(".")}
+        assert named <= set(whole["volumes"])
+        assert set(service.get("secrets", ())) <= set(whole.get("secrets", {}))
+        for other in service.get("depends_on", {}):
+            assert "healthcheck" in whole["services"][other], f"{key} waits for it to be healthy"
+
+
+@pytest.mark.parametrize("name", COMPOSE)
+def test_the_web_service_is_asked_where_it_listens_and_believes_the_proxy_in_front(name: str) -> None:
+    web = _ours(name)["web"]
+    inside = web["ports"][0].rpartition(":")[2]
+    assert int(inside) == Settings.model_fields["port"].default
+    assert f"//127.0.0.1:{inside}/readyz" in web["healthcheck"]["test"][-1]
+    assert web["healthcheck"]["test"][1] == "python", "the image has no other HTTP client"
+    trusted = re.sub(r"\$\{\w+:-(.*)\}", r"\1", web["environment"]["PAPERWATCH_TRUSTED_PROXIES"])
+    from uvicorn.middleware.proxy_headers import _TrustedHosts
+
+    assert "172.18.0.1" in _TrustedHosts(trusted), "where a container sees its host"
+    assert "203.0.113.7" not in _TrustedHosts(trusted)
+
+
+def test_the_image_keeps_its_state_where_compose_mounts_it() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    (folder,) = re.findall(r"^VOLUME (\S+)$", text, re.MULTILINE)
+    settings = dict(re.findall(rf"({PREFIX}\w+)=(\S+)", text))
+    assert settings["PAPERWATCH_DATA"] == folder
+    assert str(load(settings).data) == folder
+    assert f"install -d -o paperwatch {folder}" in text, "the user may write there"
+    for name in COMPOSE:
+        assert all(f"data:{folder}" in service["volumes"] for service in _ours(name).values())
+
+
+def test_what_the_image_copies_is_there_and_not_left_out() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    for line in re.findall(r"^COPY (?!--from)(.*)$", text, re.MULTILINE):
+        for source in line.split()[:-1]:
+            assert (ROOT / source).exists()
+            assert source not in ignored
+    assert {"secrets", "var", ".env"} <= set(ignored), "no secret gets into an image"
+
+
 def test_the_secrets_script_makes_what_compose_wants_and_keeps_it(tmp_path: Path) -> None:
     (tmp_path / "deploy").mkdir()
     script = shutil.copy(ROOT / "deploy" / "secrets.sh", tmp_path / "deploy")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert
 from starlette.testclient import TestClient
@@ -48,6 +49,15 @@ def metrics_of(client: TestClient) -> dict[str, dict[tuple[str, ...], float]]:
             labels = tuple(value for _, value in sorted(sample.labels.items()))
             found.setdefault(sample.name, {})[labels] = sample.value
     return found
+
+
+def test_prometheus_comes_in_with_the_key_as_the_readme_says(browser: TestClient) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (told,) = re.findall(r"```yaml\n(scrape_configs:.*?)```", readme, re.DOTALL)
+    (job,) = yaml.safe_load(told)["scrape_configs"]
+    assert set(job["authorization"]) == {"credentials_file"}, "Prometheus sends it as a Bearer token"
+    assert browser.get("/metrics").status_code == 401
+    assert browser.get("/metrics", headers={"authorization": f"Bearer {KEY}"}).status_code == 200
 
 
 @pytest.mark.parametrize(
