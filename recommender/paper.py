@@ -56,6 +56,10 @@ class Paper:
     withdrawn: bool = False
     sources: tuple[str, ...] = ()
 
+    def __hash__(self) -> int:
+        # Papers are looked up thirty times for each mail; of all 24 fields the hash would take most of that.
+        return hash((self.id, self.title, self.version))
+
     @property
     def text(self) -> str:
         """What the paper says of itself: the abstract, else somebody's summary."""

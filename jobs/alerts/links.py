@@ -52,11 +52,16 @@ class Claim:
     at: datetime | None = None
 
 
-class _Truncated(SigningAlgorithm):
+def _mac(key: bytes, value: bytes) -> bytes:
     """HMAC-SHA256 cut to 128 bits (RFC 2104, section 5), which keeps links short in a text mail."""
+    return hmac.digest(key, value, "sha256")[:16]
+
+
+class _Truncated(SigningAlgorithm):
+    """`_mac` as itsdangerous wants it."""
 
     def get_signature(self, key: bytes, value: bytes) -> bytes:
-        return hmac.digest(key, value, "sha256")[:16]
+        return _mac(key, value)
 
 
 class Links:
@@ -72,6 +77,8 @@ class Links:
         keys = [secrets] if isinstance(secrets, str) else list(secrets)
         if not keys or not all(keys):
             raise ValueError("links need a secret; set PAPERWATCH_SECRET to a long random string")
+        # Derived here, once, rather than by the signer at each of thousands of links a second.
+        self._keys = {purpose: _key(purpose, keys[0]) for purpose in LIFETIMES}
         self._signers = {purpose: _signer(purpose, keys) for purpose in LIFETIMES}
 
     @property
@@ -154,7 +161,9 @@ class Links:
         return claim
 
     def _token(self, purpose: Purpose, body: str) -> str:
-        return self._signers[purpose].sign(base64_encode(body)).decode("ascii")
+        # What `Signer.sign` gives, in a third of its time, which was a tenth of that of rendering a digest.
+        value = base64_encode(body)
+        return (value + b"." + base64_encode(_mac(self._keys[purpose], value))).decode("ascii")
 
 
 _BROKEN = (
@@ -162,11 +171,12 @@ _BROKEN = (
 )
 
 
+def _key(purpose: Purpose, secret: str) -> bytes:
+    return hmac.digest(secret.encode(), f"paperwatch.links.{purpose}".encode(), "sha256")
+
+
 def _signer(purpose: Purpose, secrets: Sequence[str]) -> Signer:
-    # The key is derived here, once, rather than by the signer at each of thousands of links a second.
-    keys = [
-        hmac.digest(s.encode(), f"paperwatch.links.{purpose}".encode(), "sha256") for s in reversed(secrets)
-    ]
+    keys = [_key(purpose, secret) for secret in reversed(secrets)]
     return Signer(keys, key_derivation="none", algorithm=_Truncated())
 
 
