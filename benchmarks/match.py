@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import tempfile
 import time
@@ -31,17 +32,22 @@ from jobs import learning, match
 from jobs.alerts.links import Links
 from jobs.alerts.mail import Sender
 from jobs.alerts.outbox_folder import OutboxFolder
+from jobs.match_processes import available_cpus
 from jobs.service import Service
 from profiles.delivery import DeliveryPlan
+from recommender import shipped
 from recommender.interest import Interests, Judged
 from recommender.ranking import DEFAULT, RANKERS, Weights
+from recommender.vectors import Edition
 
 _NOW = datetime(2025, 10, 28, 12, tzinfo=UTC)
-# Learning is measured apart; so many models are learned, from 10 liked papers each, and shared out in turn.
-_DISTINCT = 300
+# Learning is measured apart; so many models are learned, each from 10 papers drawn from a pool of liked ones,
+# and shared out in turn. Nothing that is measured knows a blob again, so each takes as long as a new one.
+_DISTINCT = 1_000
+_POOL = 3_000
 _CHUNK = 1_000
 _TOP = 20
-# Every so manyth reader mutes a word and a category.
+# Every so manyth reader mutes two terms and a category.
 _MUTING = 10
 
 
@@ -49,30 +55,49 @@ def measure(profiles: int, papers: int, *, days: int = 20, processes: int = 0) -
     """Both rates, on a database on disk, as the contract's JSON object has them.
 
     The readers have been readers for so many ``days``, each with a batch of the same size, from which the
-    dial learned. ``processes`` are as in the settings: 0 for one a core.
+    dial learned. ``processes`` are as in the settings: 0 for one a core. ``cpu_ratio`` is the reference's
+    processor time beside that of all processes together, which other programmes on the machine and the number
+    of processes change less than ``ratio``.
     """
     with tempfile.TemporaryDirectory() as folder:
         made = service(Path(folder))
         made.match_processes = processes
         models = _fill(made, profiles, papers, days)
-        before = _peak()
+        before, spent = _peak(), _processor_time()
         start = time.perf_counter()
         done = match.match_pending(made, _NOW)
         value = done.profiles / (time.perf_counter() - start)
+        cpu = 1e6 * (_processor_time() - spent) / done.profiles
         peak = _peak()
-        reference = _reference(made, models, profiles)
+        reference, bare_cpu = _reference(made, models, profiles)
         made.database.dispose()
     return {
         "name": "match",
-        "params": {"profiles": profiles, "papers": papers, "distinct_models": len(models), "days": days},
+        "params": {
+            "profiles": profiles,
+            "papers": papers,
+            "distinct_models": len(models),
+            "days": days,
+            "processes": processes or available_cpus(),
+        },
         "value": round(value, 1),
         "unit": "profiles/s",
         "reference": round(reference, 1),
         "reference_what": "linear_kernel and argpartition on the same matrices, in memory, one process",
         "ratio": round(value / reference, 3),
         "peak_mb": round(max(before, peak), 1),
+        "cpu_us_a_profile": round(cpu, 1),
+        "reference_cpu_us": round(bare_cpu, 1),
+        "cpu_ratio": round(bare_cpu / cpu, 3),
+        "load": round(os.getloadavg()[0], 1),
         "chosen": done.chosen,
     }
+
+
+def _processor_time() -> float:
+    """Seconds of processor time that this process and those of its children that ended have had."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
 
 
 def _peak() -> float:
@@ -95,11 +120,7 @@ def _fill(service: Service, profiles: int, papers: int, days: int) -> list[Weigh
     """A batch of papers that waits, and confirmed readers with models and scores that are up to date."""
     with service.database.reading() as session:
         edition = learning.edition(service, session)
-    liked = synthetic.papers(10 * _DISTINCT, first=100_000)
-    models = [
-        RANKERS[DEFAULT].learn(edition, Interests(), [Judged(p, "like") for p in liked[10 * n : 10 * n + 10]])
-        for n in range(min(_DISTINCT, profiles))
-    ]
+    models = _learned(edition, min(_DISTINCT, profiles))
     with service.database.writing() as session:
         source = source_store.add(session, name="b", kind="file", location="b", every_minutes=0, now=None)
         paper_store.merge(session, synthetic.papers(papers), source.id, _NOW)
@@ -111,6 +132,17 @@ def _fill(service: Service, profiles: int, papers: int, days: int) -> list[Weigh
     return models
 
 
+def _learned(edition: Edition, number: int) -> list[Weights]:
+    """So many readers' weights, from ten liked papers each."""
+    pool = synthetic.papers(min(_POOL, 10 * number), first=100_000)
+    chance = np.random.default_rng(4)
+    drawn = (chance.choice(len(pool), 10, replace=False).tolist() for _ in range(number))
+    return [
+        RANKERS[DEFAULT].learn(edition, Interests(), [Judged(pool[at], "like") for at in places])
+        for places in drawn
+    ]
+
+
 def readers(
     numbers: range, models: list[Weights], edition: str
 ) -> Iterator[tuple[type[SubscriberRow | ProfileRow | ModelRow], list[dict[str, Any]]]]:
@@ -118,14 +150,22 @@ def readers(
     plan: dict[str, Any] = subscriber_store.delivery_out(DeliveryPlan(frequency="feed"))
     people = {"state": "confirmed", "state_at": _NOW, "state_note": "", "created_at": _NOW}
     silent = {"terms": [], "authors": [], "categories": []}
-    muting = {"terms": ["reinforcement learning"], "authors": [], "categories": ["math.AG"]}
+    words = shipped.frequencies().words
+
+    def mutes(number: int) -> dict[str, list[str]]:
+        if number % _MUTING:
+            return silent
+        # Each another word, so that what was looked up for one reader does not help the next.
+        term = words[7_919 * number % len(words)]
+        return {"terms": ["reinforcement learning", term], "authors": [], "categories": ["math.AG"]}
+
     yield SubscriberRow, [{"id": n, "email": f"r{n}@example.org", **people} for n in numbers]
     yield ProfileRow, [
         {
             "id": n, "subscriber_id": n, "name": "p", "per_day": 5, "delivery": plan, "feed_token": f"t{n}",
             "interests": {
                 "statement": "", "terms": [], "authors": [], "categories": [], "seeds": [],
-                "mutes": silent if n % _MUTING else muting,
+                "mutes": mutes(n),
             },
             "created_at": _NOW, "next_digest_at": None, "revision": 1, "changed_at": None,
         }
@@ -171,8 +211,9 @@ def _remember(service: Service, models: list[Weights], profiles: int, papers: in
                 match_store.keep_scores(session, held)
 
 
-def _reference(service: Service, models: list[Weights], profiles: int) -> float:
-    """Profiles a second of the bare product with its top 20, the weights being in one matrix already."""
+def _reference(service: Service, models: list[Weights], profiles: int) -> tuple[float, float]:
+    """Profiles a second of the bare product with its top 20, the weights being in one matrix already; and
+    microseconds of processor time a profile."""
     with service.database.reading() as session:
         edition = learning.edition(service, session)
         found = [s.paper for s in paper_store.all_papers(session)]
@@ -180,14 +221,13 @@ def _reference(service: Service, models: list[Weights], profiles: int) -> float:
     X = wide.transform(found)
     rows = [m.on(wide).rows for m in models]
     W = sparse.vstack([rows[n % len(rows)] for n in range(_CHUNK)], format="csr")
-    spent = 0.0
     rounds = max(5, min(profiles // _CHUNK, 100))
+    spent, start = time.process_time(), time.perf_counter()
     for _ in range(rounds):
-        start = time.perf_counter()
         scores = linear_kernel(W, X, dense_output=True)
         np.argpartition(scores, -min(_TOP, scores.shape[1]), axis=1)
-        spent += time.perf_counter() - start
-    return rounds * _CHUNK / spent
+    seconds, cpu = time.perf_counter() - start, time.process_time() - spent
+    return rounds * _CHUNK / seconds, 1e6 * cpu / (rounds * _CHUNK)
 
 
 if __name__ == "__main__":

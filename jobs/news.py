@@ -82,9 +82,14 @@ def of_batch(service: Service, session: Session, batch_id: int) -> News:
 
 
 def of_latest_days(service: Service, session: Session, batch_id: int) -> News:
-    """The latest days on hand as far as they were news up to this batch; made anew each time, from vectors
-    that this process keeps."""
+    """The latest days on hand as far as they were news up to this batch, from vectors that this process keeps
+    and made again only with them."""
     ready = service.shelf.latest(session, learning.edition(service, session), DAYS)
+    held = service.latest_news
+    if held is not None and held.batch_id == batch_id and held.batch.ready is ready:
+        return held
     stored = paper_store.by_keys(session, [paper.id for paper in ready.papers])
     news = [s for s in stored.values() if s.batch is not None and s.batch <= batch_id]
-    return News.of(batch_id, ready, news)
+    made = News.of(batch_id, ready, news)
+    service.latest_news = made
+    return made

@@ -81,10 +81,10 @@ class Service:
     ``mailer`` opens the way out for mail; its connections are closed when the context ends. ``jitter`` draws
     from [0, 1), so that not all installations ask a server at the same moment. ``bounces`` is the folder of
     delivery reports, if there is one; ``journal`` the one where senders note what the server has taken.
-    ``shelf`` keeps the latest days as vectors, ``news`` the batch that is being matched, by at most
-    ``match_processes`` processes (0: one a processor), ``learned`` the weights that pages asked for last, by
-    profile, with what they were learned on. ``sign`` puts the domain's signature on a mail. ``stage`` is the
-    one that a run is at, empty between runs.
+    ``shelf`` keeps the latest days as vectors, ``latest_news`` the same made ready for new profiles, ``news``
+    the batch that is being matched, by at most ``match_processes`` processes (0: one a processor),
+    ``learned`` the weights that pages asked for last, by profile, with what they were learned on. ``sign``
+    puts the domain's signature on a mail. ``stage`` is the one that a run is at, empty between runs.
     """
 
     database: Database
@@ -95,6 +95,7 @@ class Service:
     edition_kept_as: str = ""
     shelf: Shelf = field(default_factory=Shelf)
     news: News | None = field(default=None)
+    latest_news: News | None = field(default=None)
     learned: dict[int, tuple[tuple[str, int], Weights]] = field(default_factory=dict)
     match_processes: int = 1
     fetcher: Getter = field(default_factory=Offline)

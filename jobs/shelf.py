@@ -46,6 +46,7 @@ class Shelf:
             if self.held is None or (self.edition, self.span) != (fitted.name, span):
                 papers = [s.paper for s in paper_store.recent(session, days=days, at_most=AT_MOST)]
                 self.held = Ready.of(fitted, papers)
+                self.held.words.read()  # so that no preview waits for it
                 self.edition, self.span, self.opening = fitted.name, span, None
             return self.held
 

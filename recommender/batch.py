@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,7 @@ class Batch:
         self._held = sparse.csr_matrix(placed.T)
         self._block = self._held[: self._common + 1].toarray()
         self._rare = self._held[self._common + 1 :]
+        self._lock = Lock()  # two may subscribe at the same moment
         self._columns: dict[str, list[int]] = {}
         self._open: list[sparse.csc_matrix[np.float32]] = []
 
@@ -94,7 +96,8 @@ class Batch:
         weights = sparse.csr_matrix(rare, shape=(count, self._rare.shape[0]))
         # linear_kernel's own product, without its checks of every number.
         found += safe_sparse_dot(weights, self._rare, dense_output=True)
-        self._add_names(found, unpacked)
+        with self._lock:
+            self._add_names(found, unpacked)
         begins = unpacked.begins
         return found if len(begins) == count + 1 else np.maximum.reduceat(found, begins[:-1], axis=0)
 
@@ -188,7 +191,8 @@ class _Words:
 
     @classmethod
     def of(cls, ready: Ready) -> _Words:
-        keys = (ready.text[:-1].astype(np.int64) << 32) | ready.text[1:].astype(np.int64)
+        text = ready.words.text.astype(np.int64)
+        keys = (text[:-1] << 32) | text[1:]
         at = np.argsort(keys, kind="stable")
         return cls(ready, keys[at], at)
 
@@ -198,16 +202,17 @@ class _Words:
 
     def holders(self, term: str) -> Ints:
         """The places of the papers that hold a term of one or two words."""
-        numbers = [self.ready.lexicon.id_of(word) for word in term.split()]
+        words = self.ready.words
+        numbers = [words.lexicon.id_of(word) for word in term.split()]
         if not numbers or None in numbers:
             return np.empty(0, np.int64)
         first, second = numbers[0], numbers[-1]
         if len(numbers) == 1:
-            found = np.flatnonzero(self.ready.text == first)
+            found = np.flatnonzero(words.text == first)
         else:
             key = (int(first or 0) << 32) | int(second or 0)
             found = self.at[np.searchsorted(self.keys, key) : np.searchsorted(self.keys, key, side="right")]
-        return np.unique(np.searchsorted(self.ready.starts, found, side="right") - 1)
+        return np.unique(np.searchsorted(words.starts, found, side="right") - 1)
 
 
 def _stacked(parts: Sequence[Matrix], size: int) -> Matrix:

@@ -232,7 +232,8 @@ class _Part:
             upto *= 2
         kept = np.flatnonzero(left)[:width]
         self.places[at, : len(kept)] = places[kept]
-        self.values[at] = np.pad(values[kept], (0, width - len(kept)))
+        self.values[at, : len(kept)] = values[kept]
+        self.values[at, len(kept) :] = 0
         return int((muted & passes[:upto]).sum())
 
     def _leaders(self, above: Ints, limits: Ints, likeness: Likeness, diversity: float) -> NDArray[np.int32]:

@@ -79,6 +79,11 @@ class Read:
         return found
 
     @cached_property
+    def words(self) -> frozenset[str]:
+        """The words of `text`."""
+        return frozenset(self.text.split())
+
+    @cached_property
     def text(self) -> str:
         """The normal forms of title, abstract, summary and tags, each with a space before and behind."""
         paper = self.paper
@@ -99,7 +104,8 @@ def _is_by(read: Read, key: str) -> bool:
 
 
 def _says(read: Read, padded: str) -> bool:
-    return padded in read.text
+    # Most papers do not hold the first word: a set says so in a tenth of the time.
+    return padded.split(" ", 2)[1] in read.words and padded in read.text
 
 
 _UNKNOWN = 2

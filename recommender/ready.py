@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,21 +45,59 @@ class _Lexicon(dict[str, int]):
         return self.new.get(word) if found is None else found
 
 
+class Words:
+    """The words of papers in a row, to find those that hold a term: read when that is asked first, since it
+    takes half as long again as making vectors and few readers name a term that no edition knows.
+
+    ``text`` are the words as numbers of ``lexicon``, each segment closed by an end mark; the words of paper i
+    begin at ``starts[i]``.
+    """
+
+    def __init__(self, papers: Sequence[Paper], words: dict[str, int]) -> None:
+        self._papers = papers
+        self._known = words
+
+    def read(self) -> None:
+        """Read them now."""
+        self._read  # noqa: B018 - kept by looking at it
+
+    @property
+    def text(self) -> NDArray[np.int32]:
+        return self._read[0]
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        return self._read[1]
+
+    @property
+    def lexicon(self) -> _Lexicon:
+        return self._read[2]
+
+    @cached_property
+    def _read(self) -> tuple[NDArray[np.int32], NDArray[np.int64], _Lexicon]:
+        lexicon = _Lexicon(self._known)
+        reading = read(self._papers, lexicon.__getitem__, 1.0)
+        lexicon.clear()  # only the words count from here on, not how they were written
+        heard = reading.ids != STOP
+        ids, segment, paper = reading.ids[heard], reading.segment[heard], reading.paper[heard]
+        ends = np.flatnonzero(np.diff(segment)) + 1
+        text = np.insert(ids, ends, _END)
+        owner = np.insert(paper, ends, paper[ends])
+        return text, np.searchsorted(owner, np.arange(len(self._papers))), lexicon
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Ready:
     """Papers as vectors ``X`` (n × size) of ``edition``, which has a column for every name in them.
 
-    ``text`` are their words in a row, as numbers of ``lexicon``, each segment closed by an end mark; the
-    words of paper i begin at ``starts[i]``. ``likeness`` tells which papers say the same, ``dates`` are their
+    ``words`` are what the papers say, ``likeness`` tells which of them say the same, ``dates`` are their
     announcement days in order.
     """
 
     papers: Sequence[Paper]
     edition: Edition
     X: Matrix
-    text: NDArray[np.int32]
-    starts: NDArray[np.int64]
-    lexicon: _Lexicon
+    words: Words
     likeness: Likeness
     dates: tuple[date, ...]
 
@@ -67,18 +106,10 @@ class Ready:
         """Read the papers: some seconds for ten thousand."""
         edition = fitted.extended(papers)
         X = edition.transform(papers)
-        lexicon = _Lexicon(fitted.fitting.words)
-        reading = read(papers, lexicon.__getitem__, 1.0)
-        lexicon.clear()  # only the words count from here on, not how they were written
-        heard = reading.ids != STOP
-        ids, segment, paper = reading.ids[heard], reading.segment[heard], reading.paper[heard]
-        ends = np.flatnonzero(np.diff(segment)) + 1
-        text = np.insert(ids, ends, _END)
-        owner = np.insert(paper, ends, paper[ends])
-        starts = np.searchsorted(owner, np.arange(len(papers)))
         dates = sorted({p.announced for p in papers if p.announced})
         likeness = Likeness(papers, X[:, edition.text_columns])
-        return cls(papers, edition, X, text, starts, lexicon, likeness, tuple(dates))
+        words = Words(papers, fitted.fitting.words)
+        return cls(papers, edition, X, words, likeness, tuple(dates))
 
     def to(self, interests: Sequence[Interests]) -> View:
         """The papers with a column for every term and name that these interests state.
@@ -103,14 +134,15 @@ class Ready:
 
     def _holders(self, feature: Feature) -> NDArray[np.int64]:
         """The rows of the papers that hold a term of one or two words."""
-        numbers = [self.lexicon.id_of(word) for word in feature.name.split()]
+        words = self.words
+        numbers = [words.lexicon.id_of(word) for word in feature.name.split()]
         if not numbers or None in numbers:
             return np.empty(0, np.int64)
-        hit = self.text == numbers[0]
+        hit = words.text == numbers[0]
         for at, number in enumerate(numbers[1:], start=1):
-            hit[:-at] &= self.text[at:] == number
+            hit[:-at] &= words.text[at:] == number
             hit[-at:] = False
-        return np.unique(np.searchsorted(self.starts, np.flatnonzero(hit), side="right") - 1)
+        return np.unique(np.searchsorted(words.starts, np.flatnonzero(hit), side="right") - 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -303,6 +303,8 @@ class Edition:
 
     def _pair_columns(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """The column of each pair, -1 for one without."""
+        order = np.argsort(keys)
+        keys = keys[order]  # looked up in their order, since at random each look-up waits for memory
         columns = np.full(len(keys), -1, np.int64)
         open_keys, open_columns = self._open_pairs
         fitted = self.fitting
@@ -311,7 +313,7 @@ class Edition:
                 continue
             place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
             hit = known[place] == keys
-            columns[hit] = place[hit] + offset if offset is not None else open_columns[place[hit]]
+            columns[order[hit]] = place[hit] + offset if offset is not None else open_columns[place[hit]]
         return columns
 
     @cached_property

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import delete
 
 from benchmarks import synthetic
-from db import alert_store, match_store, paper_store, source_store, subscriber_store
+from db import alert_store, match_store, model_store, paper_store, source_store, subscriber_store
 from db.records import Match
 from db.tables import MatchRow, ScoresRow
 from jobs import learning, match, match_processes, news, reading
@@ -252,3 +252,30 @@ def test_news_are_read_once_for_all_shards(service: Service) -> None:
     announce(service, 1)
     with service.database.reading() as session:
         assert news.of_batch(service, session, batch_id + 1) is not first
+
+
+def test_new_profiles_share_what_was_made_ready_until_papers_come(service: Service) -> None:
+    batch_id = announce(service, 0)
+    with service.database.reading() as session:
+        first = news.of_latest_days(service, session, batch_id)
+        assert news.of_latest_days(service, session, batch_id) is first
+    announce(service, 1)
+    with service.database.reading() as session:
+        again = news.of_latest_days(service, session, batch_id + 1)
+    assert again is not first and again.ranked > first.ranked
+
+
+def test_weights_written_by_another_version_are_learned_anew(service: Service) -> None:
+    announce(service, 0)
+    (profile,) = join(service, 1)
+    match.match_pending(service, NOW)
+    with service.database.writing() as session:
+        (kept,) = model_store.models(session, [profile.id]).values()
+        model_store.keep_models(session, {profile.id: replace(kept, weights=b"PWW2" + kept.weights[4:])}, NOW)
+    announce(service, 1)
+    match.match_pending(service, NOW)
+
+    with service.database.reading() as session:
+        (again,) = model_store.models(session, [profile.id]).values()
+    assert again == kept
+    assert len(matches(service, [profile])[0]) == 2

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks import synthetic
 from recommender.batch import Batch
 from recommender.interest import Interests, Judged
 from recommender.paper import Paper
@@ -88,3 +89,19 @@ def test_weights_of_another_fitting_are_refused() -> None:
 def test_no_papers_and_no_profiles_give_no_scores() -> None:
     assert Batch(Ready.of(Edition.shipped(), [])).scores([learn(READERS[0]).to_bytes()]).shape == (1, 0)
     assert Batch(Ready.of(Edition.shipped(), PAPERS)).scores([]).shape == (0, 3)
+
+
+def test_common_and_rare_words_add_up_to_the_score_of_each_profile_alone() -> None:
+    edition = Edition.shipped()
+    batch = Batch(Ready.of(edition, synthetic.papers(300)))
+    liked = synthetic.papers(60, first=5_000)
+    learned = [
+        RANKERS[DEFAULT].learn(edition, Interests(), [Judged(p, "like") for p in liked[at : at + 10]])
+        for at in range(0, 60, 10)
+    ]
+    assert 100 < batch._common < batch._held.shape[0] // 2
+
+    found = batch.scores([weights.to_bytes() for weights in learned])
+    X = batch.ready.X[batch.order]
+    expected = np.array([weights.on(batch.edition).scores(X) for weights in learned])
+    assert found == pytest.approx(expected, rel=1e-6, abs=1e-7)
