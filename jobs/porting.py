@@ -33,8 +33,9 @@ def portable(service: Service, profile: Profile, now: datetime, *, learned: int 
     most = max((abs(weight) for _, weight in found), default=1.0)
     shares = {term: round(weight / most, 2) for term, weight in found}
     return Portable(
-        profile.name, profile.interests, profile.per_day, tuple((t, w) for t, w in shares.items() if w)
-    )
+        profile.name, profile.interests, profile.per_day, tuple((t, w) for t, w in shares.items() if w),
+        profile.delivery.explore,
+    )  # fmt: skip
 
 
 def create(service: Service, content: str, where: str, email: str, now: datetime) -> Profile:
@@ -45,7 +46,9 @@ def create(service: Service, content: str, where: str, email: str, now: datetime
     interest, or the address has a profile of that name.
     """
     read = _read(service, content, where)
-    asked = request(email=email, name=read.name, statement="checked below", per_day=read.per_day)
+    asked = request(
+        email=email, name=read.name, statement="checked below", per_day=read.per_day, explore=read.explore
+    )
     if not read.interests:
         raise RequestError("statement", f"{where} states no interest: no statement, term, author or paper.")
     wanted = Request(asked.email, asked.name, read.interests, asked.per_day, asked.delivery)
@@ -53,8 +56,8 @@ def create(service: Service, content: str, where: str, email: str, now: datetime
 
 
 def overwrite(service: Service, content: str, where: str, profile: Profile, now: datetime) -> Profile:
-    """The profile with name, interests and dial of a text file; ratings, feed and delivery stay. A reference
-    library adds its papers to those that the profile names.
+    """The profile with name, interests, dial and explore slot of a text file; ratings, feed and the rest of
+    its delivery stay. A reference library adds its papers to those that the profile names.
 
     Raises `PortableError` for a bad file, and `RequestError` where a sister profile has that name.
     """
@@ -64,7 +67,10 @@ def overwrite(service: Service, content: str, where: str, profile: Profile, now:
         changed = replace(profile, interests=replace(profile.interests, seeds=seeds))
     else:
         read = parse(content, where)
-        changed = replace(profile, name=read.name, interests=read.interests, per_day=read.per_day)
+        plan = replace(profile.delivery, explore=read.explore)
+        changed = replace(
+            profile, name=read.name, interests=read.interests, per_day=read.per_day, delivery=plan
+        )
     with service.database.writing() as session:
         sisters = subscriber_store.profiles_of(session, profile.subscriber_id)
         if any(p.name == changed.name and p.id != profile.id for p in sisters):

@@ -23,7 +23,8 @@ class DeliveryPlan:
     ``paused_until`` is the first local day on which mail goes out again.
     ``alone`` gives the profile a mail of its own, with a List-Id of its own, where other profiles of the
     reader share one. ``at_most`` is its quota of papers in a mail, None leaving it a fair share.
-    ``markdown`` and ``bibtex`` attach the digest in these forms too.
+    ``markdown`` and ``bibtex`` attach the digest in these forms too. ``explore`` lets the last place go to a
+    paper from just outside the usual range, in mail and feed alike.
     """
 
     frequency: Frequency = "daily"
@@ -36,6 +37,7 @@ class DeliveryPlan:
     at_most: int | None = None
     markdown: bool = False
     bibtex: bool = False
+    explore: bool = True
 
     def next_slot(self, now: datetime) -> datetime | None:
         """The first planned moment after ``now`` (aware), in local time; None for a plan without moments.

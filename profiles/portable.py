@@ -13,7 +13,7 @@ from recommender.interest import Interests, Mutes
 
 FORMAT = "1"
 _FIRST = "paperwatch-profile"
-_ONCE = ("name", "statement", "per-day")
+_ONCE = ("name", "statement", "per-day", "explore")
 _MANY = ("term", "author", "category", "seed", "mute-term", "mute-author", "mute-category", "learned")
 _LINE = re.compile(r"(?P<key>[^:=\s]+)\s*:\s?(?P<value>.*)", re.DOTALL)
 _STRENGTH = re.compile(r"(?P<term>.*?)\s*=\s*(?P<weight>[+-]?\d+(?:\.\d+)?)", re.DOTALL)
@@ -50,12 +50,16 @@ class PortableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Portable:
-    """What the text file of a profile holds. ``learned`` are terms with their strength from -1 to 1."""
+    """What the text file of a profile holds. ``learned`` are terms with their strength from -1 to 1.
+
+    ``explore`` is whether a paper from just outside the usual range may come along.
+    """
 
     name: str
     interests: Interests
     per_day: int
     learned: tuple[tuple[str, float], ...] = ()
+    explore: bool = True
 
 
 def export(profile: Portable) -> str:
@@ -66,7 +70,12 @@ def export(profile: Portable) -> str:
     """
     held = profile.interests
     facts = {
-        "name": [("name", profile.name), ("statement", held.statement), ("per-day", str(profile.per_day))],
+        "name": [
+            ("name", profile.name),
+            ("statement", held.statement),
+            ("per-day", str(profile.per_day)),
+            ("explore", "yes" if profile.explore else "no"),
+        ],
         "term": [("term", f"{term} = {_number(weight)}") for term, weight in held.terms],
         "author": [("author", author) for author in held.authors],
         "category": [("category", category) for category in held.categories],
@@ -151,7 +160,8 @@ class _Reading:
             Mutes(words["mute-term"], words["mute-author"], words["mute-category"]),
         )  # fmt: skip
         learned = tuple(self.many["learned"].items())
-        return Portable(self.once["name"], interests, int(self.once.get("per-day", "5")), learned)
+        explore = self.once.get("explore", "yes") == "yes"
+        return Portable(self.once["name"], interests, int(self.once.get("per-day", "5")), learned, explore)
 
     def _begin(self, number: int, key: str, value: str) -> None:
         if key != _FIRST:
@@ -194,9 +204,16 @@ def _per_day(value: str) -> str:
     return str(int(value))
 
 
+def _explore(value: str) -> str:
+    if value not in {"yes", "no"}:
+        raise RequestError("explore", f"explore must be yes or no, not {value!r}.")
+    return value
+
+
 _READ: dict[str, Callable[[str], str]] = {
     "name": _name,
     "per-day": _per_day,
+    "explore": _explore,
     "statement": lambda value: interests_of(statement=value).statement,
     "author": lambda value: interests_of(authors=[value]).authors[0],
     "category": lambda value: interests_of(categories=[value]).categories[0],

@@ -51,7 +51,7 @@ def request(
     authors: Iterable[str] = (), categories: Iterable[str] = (), likes: Iterable[str] = (),
     mutes: Iterable[str] = (), per_day: int = 5, every: str = "daily", hour: int = 7, zone: str = "UTC",
     weekday: int = 0, days: Iterable[int] = range(7), send_empty: bool = False, alone: bool = False,
-    at_most: int | None = None, markdown: bool = False, bibtex: bool = False,
+    at_most: int | None = None, markdown: bool = False, bibtex: bool = False, explore: bool = True,
     paused_until: date | None = None,
 ) -> Request:  # fmt: skip
     """Check what a person gave and put it into our terms. Raises `RequestError` at the first fault.
@@ -83,7 +83,7 @@ def request(
         frequency="feed" if not email.strip() else _FREQUENCIES[every],
         days={"weekly": (weekday,), "daily": daily}.get(every, tuple(range(7))),
         hour=hour, zone=_zone(zone), send_empty=send_empty, paused_until=paused_until, alone=alone,
-        at_most=at_most, markdown=markdown, bibtex=bibtex,
+        at_most=at_most, markdown=markdown, bibtex=bibtex, explore=explore,
     )  # fmt: skip
     return Request(
         email=_address(email), name=_short("name", name) or "My papers", interests=interests, per_day=per_day,

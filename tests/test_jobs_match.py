@@ -100,7 +100,7 @@ def expected(service: Service, profile: Profile, batch_id: int, known: Recent) -
         known = known.with_reference(scores)
     days = len({p.announced for p in papers})
     explore = None
-    if known.days >= ENOUGH_DAYS and profile.per_day >= 3:
+    if known.days >= ENOUGH_DAYS and profile.per_day >= 3 and profile.delivery.explore:
         explore = draw_of(profile.id, batch_id)
     picked = plain_choice.choose(
         papers, scores[: len(papers)], limit=profile.per_day * days, mutes=profile.interests.mutes,
@@ -112,6 +112,10 @@ def expected(service: Service, profile: Profile, batch_id: int, known: Recent) -
 
 def test_what_is_stored_is_what_the_plain_way_chooses(service: Service) -> None:
     profiles = join(service, 12)
+    with service.database.writing() as session:
+        for at in range(6, 12):
+            profiles[at] = replace(profiles[at], delivery=DeliveryPlan(explore=False))
+            subscriber_store.change_profile(session, profiles[at], NOW)
     for day in range(7):
         batch_id = announce(service, day)
         at = NOW + timedelta(days=day, minutes=1)
@@ -135,6 +139,8 @@ def test_what_is_stored_is_what_the_plain_way_chooses(service: Service) -> None:
             assert held[0].ranked == 60
     shown = [pick for held in matches(service, profiles) for m in held for pick in m.chosen]
     assert any(pick.explore for pick in shown)
+    for held in matches(service, profiles[6:]):
+        assert not any(pick.explore for m in held for pick in m.chosen), "they want no such paper"
     assert any(pick.similar for pick in shown)
 
 

@@ -22,6 +22,7 @@ FULL = Portable(
     ),
     12,
     (("KV cache", 1.0), ("draft model", 0.42)),
+    explore=False,
 )
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
@@ -52,6 +53,14 @@ def test_whatever_a_reader_could_subscribe_with_survives_too(
     text = export(profile)
     assert parse(text, "x") == profile
     assert parse(text.replace("\n", "\r\n"), "x") == profile
+
+
+def test_a_file_without_a_word_on_exploring_asks_for_what_is_usual() -> None:
+    begun = "paperwatch-profile: 1\nname: a\nterm: b\n"
+    assert parse(begun, "x").explore
+    assert not parse(begun + "explore: no\n", "x").explore
+    with pytest.raises(PortableError, match="x:4: explore must be yes or no, not 'maybe'"):
+        parse(begun + "explore: maybe\n", "x")
 
 
 def test_what_strangers_wrote_stays_on_its_line_and_cannot_be_hidden() -> None:

@@ -95,7 +95,7 @@ def test_a_profile_is_made_changed_and_deleted(api: TestClient) -> None:
         "name": "Storage", "statement": "erasure coding", "terms": [{"term": "RAID=5", "weight": -1.5}],
         "authors": ["Ada Lovelace"], "categories": ["cs.DC"], "likes": ["https://arxiv.org/abs/2510.21419v1"],
         "mutes": {"terms": ["blockchain"], "authors": ["A B"], "categories": ["cs.CR"]}, "per_day": 3,
-        "delivery": {"every": "weekly", "weekday": 2, "hour": 9, "zone": "Europe/Zurich"},
+        "delivery": {"every": "weekly", "weekday": 2, "hour": 9, "zone": "Europe/Zurich", "explore": False},
     }  # fmt: skip
     made = api.post("/api/v1/profiles", json=wanted)
     assert made.status_code == 201
@@ -104,6 +104,7 @@ def test_a_profile_is_made_changed_and_deleted(api: TestClient) -> None:
     assert found["likes"] == ["arxiv:2510.21419"]
     assert found["mutes"] == wanted["mutes"]
     assert (found["delivery"]["every"], found["delivery"]["weekday"]) == ("weekly", 2)
+    assert found["delivery"]["explore"] is False
     assert got(api, f"/profiles/{found['id']}") == found
     assert api.post("/api/v1/profiles", json=wanted).status_code == 409, "the name is taken"
     again = {name: value for name, value in found.items() if name not in ("id", "created_at", "feeds")}
@@ -114,7 +115,7 @@ def test_a_profile_is_made_changed_and_deleted(api: TestClient) -> None:
     resumed = api.delete(f"/api/v1/profiles/{found['id']}/pause").json()
     assert resumed["delivery"]["paused_until"] is None
     exported = api.get(f"/api/v1/profiles/{found['id']}/export")
-    assert "statement: erasure coding" in exported.text
+    assert "statement: erasure coding" in exported.text and "explore: no" in exported.text
     assert api.delete(f"/api/v1/profiles/{found['id']}").status_code == 204
     got(api, f"/profiles/{found['id']}", 404)
 

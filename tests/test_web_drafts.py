@@ -117,7 +117,7 @@ def test_ones_own_papers_are_found_by_name_and_ticked(browser: TestClient, inges
     assert "first and last name" in browser.post("/read", data={"edit": "byline", "byline": "One"}).text
 
 
-PLAN = DeliveryPlan(days=(0, 2, 4), hour=6, alone=True, at_most=7, markdown=True, bibtex=True)
+PLAN = DeliveryPlan(days=(0, 2, 4), hour=6, alone=True, at_most=7, markdown=True, bibtex=True, explore=False)
 
 
 def test_all_that_delivery_can_is_in_the_form_and_comes_back(browser: TestClient, ingested: Service) -> None:
@@ -137,7 +137,9 @@ def test_all_that_delivery_can_is_in_the_form_and_comes_back(browser: TestClient
     }
     browser.post(own, data={**sent, "hour": "6", "at_most": "3", "bibtex": "yes", "name": profile.name})
     changed = stored(ingested, profile)
-    assert changed.delivery == DeliveryPlan(days=(0, 6), hour=6, at_most=3, bibtex=True)
+    assert changed.delivery == DeliveryPlan(days=(0, 6), hour=6, at_most=3, bibtex=True, explore=False)
+    browser.post(own, data={**sent, "explore": "yes", "name": profile.name})
+    assert stored(ingested, profile).delivery == DeliveryPlan(days=(0, 6), hour=6)
     assert Typed.from_profile(profile, "").change("ada@example.org").delivery == PLAN
 
     answer = browser.post(own, data={"statement": "serving", "every": "daily", "days": "shown"})

@@ -38,6 +38,9 @@ def create(
     every: Annotated[str, typer.Option(help="announced, daily, weekly or feed.")] = "daily",
     hour: Annotated[int, typer.Option(min=0, max=23, help="Hour of the day for the mail.")] = 7,
     zone: Annotated[str, typer.Option(help="Time zone, such as Europe/Zurich.")] = "UTC",
+    explore: Annotated[
+        bool, typer.Option(help="Let the last of three or more papers be one from just outside the range.")
+    ] = True,
     json: Json = False,
 ) -> None:
     """Create a profile. The operator vouches for the address: it needs no confirmation."""
@@ -51,6 +54,7 @@ def create(
         wanted = request(
             email=email, name=name, statement=statement, terms=term, authors=author, categories=category,
             likes=like, mutes=mute, per_day=per_day, every=every, hour=hour, zone=zone,
+            explore=explore,
         )  # fmt: skip
         profile = subscribe.create(service, wanted, build.now(), confirmed="by the operator")
     except RequestError as exc:
@@ -180,5 +184,6 @@ def _print(session: Session, profile: Profile, feed: str, as_json: bool) -> None
             )
         if value:
             typer.echo(f"  {label}: {value}")
-    typer.echo(f"  about {found['per_day']} a day, {found['delivery']['frequency']}")
+    surprises = "" if profile.delivery.explore else ", nothing from outside its range"
+    typer.echo(f"  about {found['per_day']} a day, {found['delivery']['frequency']}{surprises}")
     typer.echo(f"  feed: {feed}")

@@ -43,6 +43,7 @@ class Typed:
     at_most: str = ""
     markdown: str = ""
     bibtex: str = ""
+    explore: str = "yes"
     name: str = ""
     email: str = ""
     byline: str = ""
@@ -52,8 +53,9 @@ class Typed:
         """What a browser sent: known fields only, text only, without control characters."""
         known = {name: fields[name] for name in cls.__slots__ if isinstance(fields.get(name), str)}
         if known.get("days") == "shown":
-            # The form says that it shows the days; a box that is not ticked says nothing.
+            # The form says that it shows its boxes; one that is not ticked says nothing.
             known["days"] = "".join(day for day in _ALL_DAYS if fields.get(f"day{day}"))
+            known.setdefault("explore", "")
         if isinstance(fields, FormData):
             ticked = [paper for paper in fields.getlist("own") if isinstance(paper, str)]
             known["likes"] = "\n".join((str(known.get("likes", "")), *ticked)).strip("\n")
@@ -78,6 +80,7 @@ class Typed:
             at_most="" if plan.at_most is None else str(plan.at_most),
             markdown="yes" if plan.markdown else "",
             bibtex="yes" if plan.bibtex else "",
+            explore="yes" if plan.explore else "",
             name=profile.name,
             email=email,
         )
@@ -104,8 +107,11 @@ class Typed:
         )
 
     def with_profile(self, held: Portable) -> Typed:
-        """The form of a profile that came as a text file; how it reaches the reader stays."""
-        return replace(self, **_written(held.interests), per_day=str(held.per_day), name=held.name)
+        """The form of a profile that came as a text file; when and how it reaches the reader stays."""
+        return replace(
+            self, **_written(held.interests), per_day=str(held.per_day), name=held.name,
+            explore="yes" if held.explore else "",
+        )  # fmt: skip
 
     def edited(self, edit: str) -> Typed:
         """The form after a press on a chip: ``drop KIND VALUE``, or ``more VALUE`` and ``less VALUE`` of a
@@ -196,6 +202,7 @@ class Typed:
                 at_most=int(self.at_most) if self.at_most.strip() else None,
                 markdown=bool(self.markdown),
                 bibtex=bool(self.bibtex),
+                explore=bool(self.explore),
             )
         except RequestError as exc:
             raise _named(exc) from exc

@@ -89,6 +89,10 @@ class Delivery(_Model):
     at_most: int | None = Field(None, ge=1, le=MOST_PER_DAY, description="Most papers in a mail")
     markdown: bool = Field(False, description="Attach the digest as Markdown")
     bibtex: bool = Field(False, description="Attach the papers as BibTeX")
+    explore: bool = Field(
+        True,
+        description="Whether the last of three or more papers may be one from just outside the usual range",
+    )
     paused_until: date | None = Field(None, description="No mail before this day")
 
     @classmethod
@@ -98,7 +102,7 @@ class Delivery(_Model):
         return cls(
             every=plan.frequency, hour=plan.hour, zone=plan.zone, weekday=weekday, days=list(plan.days),
             send_empty=plan.send_empty, alone=plan.alone, at_most=plan.at_most, markdown=plan.markdown,
-            bibtex=plan.bibtex, paused_until=plan.paused_until,
+            bibtex=plan.bibtex, explore=plan.explore, paused_until=plan.paused_until,
         )  # fmt: skip
 
 
