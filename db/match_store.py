@@ -64,12 +64,14 @@ def waiting(session: Session, batch_id: int, first: int, last: int) -> list[Wait
         .where(MatchRow.profile_id.is_(None))
         .order_by(ProfileRow.id)
     )  # fmt: skip
+    # On the connection: the session's own way from rows to rows takes half as long again as the database.
     return [
         Waiting(
             number, revision, per_day, frequency == "announced", explore is not False,
-            _given(mutes), _given(seeds), *model,
+            _given(mutes), _given(seeds), edition, ranker, learned, weights,
         )
-        for number, revision, per_day, frequency, explore, mutes, seeds, *model in session.execute(query)
+        for number, revision, per_day, frequency, explore, mutes, seeds, edition, ranker, learned, weights
+        in session.connection().execute(query)
     ]  # fmt: skip
 
 

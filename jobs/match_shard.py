@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from db import match_store, model_store, subscriber_store
 from db.match_blocks import PICK, pack_many
@@ -50,14 +51,16 @@ def match_range(service: Service, batch_id: int, now: datetime, first: int, last
     so no transaction reaches over the end of one.
     """
     total = Matched()
-    for begin in range(first - first % SHARD, last + 1, SHARD):
-        low, high = max(first, begin), min(last, begin + SHARD - 1)
-        with service.database.reading() as session:
-            ranked = news.of_batch(service, session, batch_id)
-            found = match_store.waiting(session, batch_id, low, high)
-            work = _Work.of(service, session, ranked, found, now)
-        done = work.done(service, now)
-        total = Matched(0, ranked.ranked, total.profiles + done.profiles, total.chosen + done.chosen)
+    # The other processors have shards of their own, or pages to serve.
+    with threadpool_limits(1, user_api="blas"):
+        for begin in range(first - first % SHARD, last + 1, SHARD):
+            low, high = max(first, begin), min(last, begin + SHARD - 1)
+            with service.database.reading() as session:
+                ranked = news.of_batch(service, session, batch_id)
+                found = match_store.waiting(session, batch_id, low, high)
+                work = _Work.of(service, session, ranked, found, now)
+            done = work.done(service, now)
+            total = Matched(0, ranked.ranked, total.profiles + done.profiles, total.chosen + done.chosen)
     return total
 
 

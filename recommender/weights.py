@@ -18,6 +18,11 @@ _PROFILES_AT_ONCE = 1_000  # keeps the dense product of 3,000 papers at 12 MB
 Named = tuple[tuple[Feature, tuple[float, ...]], ...]
 
 
+def rounded(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weights as they are after they were stored."""
+    return values.astype(np.float16).astype(np.float32)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Weights:
     """k rows of weights on the ``size`` columns of an edition; a paper's score is that of its best row.
@@ -40,7 +45,7 @@ class Weights:
         The rows are rounded to half precision, in which they are kept, so that what was just learned and
         what was stored say the same to the last digit.
         """
-        data = rows.data.astype(np.float16).astype(np.float32)
+        data = rounded(rows.data)
         spots = [(column, numbers) for feature, numbers in named for column in edition.columns_of(feature)]
         k = rows.shape[0]
         columns = np.array([column for column, _ in spots], np.int32)
