@@ -205,6 +205,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--set", nargs="+", choices=sorted(SIZES), default=sorted(SIZES), dest="sets")
     parser.add_argument("--readers", type=int, help="so many, drawn by chance")
     parser.add_argument("--weeks", type=int, help="only the first so many weeks (authors)")
+    parser.add_argument("--week", help="only this one, such as 2026-W29 (authors)")
     parser.add_argument("--every", type=int, help="keep one in so many of the papers that nobody liked")
     parser.add_argument("--half", type=int, choices=(0, 1), help="only readers of one half")
     parser.add_argument("--seed", type=int, default=0)
@@ -228,7 +229,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _table(name: str, names: Sequence[str], asked: argparse.Namespace) -> None:
     given = {key: getattr(asked, key) for key in SIZES[name] if getattr(asked, key) is not None}
-    size = SIZES[name] | given | {"half": asked.half, "seed": asked.seed}
+    size = SIZES[name] | given | {"week": asked.week, "half": asked.half, "seed": asked.seed}
     task = tasks.load(name, **size)
     if not asked.json:
         print(f"{name}: {task}\n{HEAD}")

@@ -50,10 +50,11 @@ class Task:
 
 
 def load(
-    name: str, *, readers: int | None = None, weeks: int | None = None, every: int = 1,
-    half: int | None = None, seed: int = 0,
+    name: str, *, readers: int | None = None, weeks: int | None = None, week: str | None = None,
+    every: int = 1, half: int | None = None, seed: int = 0,
 ) -> Task:  # fmt: skip
-    """One of `SETS`, or a part of it: the first ``weeks`` batches, and of their readers a sample.
+    """One of `SETS`, or a part of it: the first ``weeks`` batches or the one of ``week``, and of their readers a
+    sample.
 
     Of the papers known before, those are kept that somebody of the sample likes, and one in ``every`` others.
     ``half`` takes the readers of one half only, see `in_half`.
@@ -65,6 +66,8 @@ def load(
     everybody = rank_input.readers(asked / people, print)
     with (asked / wanted).open(encoding="utf-8") as lines:
         qrels = evaluate.read_qrels(lines, wanted)
+    if week is not None:
+        everybody = [replace(r, batches=(r.batches or frozenset()) & {week}) for r in everybody]
     return part(found, everybody, qrels, readers=readers, weeks=weeks, every=every, half=half, seed=seed)
 
 

@@ -73,7 +73,7 @@ def auc(scores: ArrayLike, relevant: ArrayLike) -> float:
 
 
 def ranking(scores: Mapping[str, float]) -> list[str]:
-    """The papers of one query by falling score, ties by id."""
+    """The papers of one query by falling score, ties by rising id (trec_eval breaks them by falling id)."""
     return sorted(scores, key=lambda paper: (-scores[paper], paper))
 
 
