@@ -53,8 +53,7 @@ def load(
     name: str, *, readers: int | None = None, weeks: int | None = None, week: str | None = None,
     every: int = 1, half: int | None = None, seed: int = 0,
 ) -> Task:  # fmt: skip
-    """One of `SETS`, or a part of it: the first ``weeks`` batches or the one of ``week``, and of their readers a
-    sample.
+    """One of `SETS`, or a part: the first ``weeks`` batches or the one of ``week``, and a sample of readers.
 
     Of the papers known before, those are kept that somebody of the sample likes, and one in ``every`` others.
     ``half`` takes the readers of one half only, see `in_half`.
