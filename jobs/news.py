@@ -20,7 +20,8 @@ from recommender.ready import Ready
 
 # A batch may span a week (a weekly digest) or years (an archive given by hand): only its latest days count.
 DAYS = 7
-# A new profile's scores are measured against so many of the latest papers, until it has scores of its own.
+# A new profile's scores are measured against so many of the latest papers, until it has scores of its own; a
+# batch of so many is enough by itself.
 _REFERENCE = 1_000
 
 
@@ -73,9 +74,11 @@ def of_batch(service: Service, session: Session, batch_id: int) -> News:
     stored = paper_store.by_numbers(session, alert_store.paper_numbers(session, batch_id))
     days = sorted({s.paper.announced for s in stored.values() if s.paper.announced}, reverse=True)[:DAYS]
     papers = [s for s in stored.values() if s.paper.announced is None or s.paper.announced in days]
-    inside = {s.number for s in papers}
-    latest = paper_store.recent(session, days=DAYS, at_most=_REFERENCE)
-    others = [s.paper for s in latest if s.number not in inside]
+    others: list[Paper] = []
+    if len(papers) < _REFERENCE:
+        inside = {s.number for s in papers}
+        latest = paper_store.recent(session, days=DAYS, at_most=_REFERENCE)
+        others = [s.paper for s in latest if s.number not in inside]
     made = News.of(batch_id, Ready.of(edition, [s.paper for s in papers]), papers, others)
     service.news = made
     return made

@@ -10,11 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.likeness import SAME, Likeness
+from recommender.ordering import LEAST, Flags, Floats, Ints, Scores, best_first, where_set
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
-Scores = NDArray[np.float32] | NDArray[np.float64]
 Bars = Callable[[Ints], Flags]
 Strength = Literal["strong", "good", "near", "weak"]
 STRENGTHS: tuple[tuple[Strength, float], ...] = (("strong", 0.98), ("good", 0.92), ("near", 0.80))
@@ -27,9 +24,6 @@ JUST_UNDER = 0.5
 """They must score this share of the cut."""
 
 _WIDTHS = (128, 512)  # most readers need the best hundred of a batch in order, few need all
-_TOP = np.uint32(0x7FFFFFFF)
-_NOTHING = np.uint64(0x7FFFFFFF << 32)  # the key of a score of 0, at place 0
-_LEAST = float(np.nextafter(np.float32(0), np.float32(1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +86,7 @@ def choose_many(
     ``remembered`` best scores are handed back.
     """
     cuts = _at_least(asked.cuts, scores.dtype)
-    passing = np.asarray(np.count_nonzero(scores >= cuts[:, None], axis=1), np.int64)
+    _, passing = where_set(scores >= cuts[:, None])
     n = scores.shape[1]
     wanted = np.maximum(np.minimum(passing, _most_above(asked.limits)) + POOL, remembered)
     widths = np.array([*(w for w in _WIDTHS if w < n), n])
@@ -108,7 +102,7 @@ def choose_many(
 
 def _at_least(cuts: Floats, dtype: np.dtype[np.float32] | np.dtype[np.float64]) -> Scores:
     """The smallest numbers of a type that are positive and reach the cuts."""
-    found = np.maximum(cuts, _LEAST if dtype == np.float32 else np.nextafter(0.0, 1.0))
+    found = np.maximum(cuts, LEAST if dtype == np.float32 else np.nextafter(0.0, 1.0))
     if dtype != np.float32:
         return found
     single = found.astype(np.float32)
@@ -118,44 +112,6 @@ def _at_least(cuts: Floats, dtype: np.dtype[np.float32] | np.dtype[np.float64]) 
 def _most_above(limits: Ints) -> Ints:
     """From so many papers above the cut the varied choice is made."""
     return np.asarray(4 * limits + 20)
-
-
-def best_first(scores: Scores, width: int) -> tuple[Ints, Scores]:
-    """The places of the ``width`` best scores of each row, best first, ties in order of place; and the
-    scores, those of 0 and less as 0."""
-    if scores.dtype == np.float32:
-        return _best_singles(scores, width)
-    kept = np.maximum(scores, 0)
-    places = np.argsort(-kept, axis=1, kind="stable")[:, :width]
-    return places, np.take_along_axis(kept, places, axis=1)
-
-
-def _best_singles(scores: Scores, width: int) -> tuple[Ints, Scores]:
-    """`best_first` in single precision: what reaches the score at ``width`` is sorted, no other."""
-    count, n = scores.shape
-    reach = scores > 0
-    if width < n:
-        # Plain numbers are put apart and sorted several times as fast as places by their scores.
-        least: NDArray[Any] = np.partition(scores, n - width, axis=1)[:, n - width]
-        reach &= scores >= least[:, None]
-    held = np.count_nonzero(reach, axis=1)
-    tied = np.flatnonzero(held > width)
-    reach[tied], held[tied] = False, 0
-    at = np.flatnonzero(reach)
-    rows, places = np.divmod(at, n)
-    nth = np.arange(len(at)) - np.repeat(np.cumsum(held) - held, held)
-    # Positive floats are in the order of their bits; bits and place in one number make all numbers different.
-    bits = _TOP - scores.ravel()[at].view(np.uint32)
-    keys = np.full((count, min(width, n)), _NOTHING)
-    keys[rows, nth] = (bits.astype(np.uint64) << np.uint64(32)) | places.astype(np.uint64)
-    keys.sort(axis=1)
-    order = (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    best = (_TOP - (keys >> np.uint64(32)).astype(np.uint32)).view(np.float32)
-    if len(tied):
-        # More score the same as the last one than there is room for: all are put in order, by place.
-        all_places, all_best = _best_singles(scores[tied], n)
-        order[tied], best[tied] = all_places[:, :width], all_best[:, :width]
-    return order, best
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -74,8 +75,8 @@ class Past:
     def of(cls, scores: Halves, papers: Ints, days: Ints) -> Past:
         """From P × w scores in any order, those that are not known being 0."""
         # Positive numbers are in the order of their bits, and bits are sorted in half the time.
-        top = np.sort(scores.view(np.uint16), axis=1)[:, ::-1].view(np.float16)
-        return cls(top, (top > 0).sum(axis=1), papers, days)
+        bits = np.sort(scores.view(np.uint16), axis=1)
+        return cls(bits[:, ::-1].view(np.float16), _positive(bits), papers, days)
 
     def of_rows(self, rows: Ints) -> Past:
         """The same of these profiles alone."""
@@ -85,14 +86,13 @@ class Past:
         """The same and P × m scores of papers on hand, for profiles that have too little of their own yet."""
         top = np.concatenate([self.top, np.maximum(scores, 0)], axis=1, dtype=np.float32)
         top.sort(axis=1)
-        known = (top > 0).sum(axis=1)
-        return Past(top[:, ::-1], known, self.papers + scores.shape[1], self.days)
+        return Past(top[:, ::-1], _positive(top), self.papers + scores.shape[1], self.days)
 
     def cuts(self, per_day: Ints) -> Floats:
         """Of each profile what `Recent.cut` is."""
         wanted = per_day * self.days
         reached = np.where(wanted < self.known, self._at(wanted - 1), 0.0)
-        best = self.top.max(axis=1, initial=0.0).astype(np.float64)
+        best = self._at(np.zeros(len(self.top), np.int64))
         return np.maximum(NOISE, np.where(self.days >= ENOUGH_DAYS, reached, WORTHWHILE * best))
 
     def marks(self) -> Floats:
@@ -118,3 +118,11 @@ class Past:
             return np.zeros(len(places))
         inside = np.clip(places, 0, self.top.shape[1] - 1)
         return np.asarray(np.take_along_axis(self.top, inside[:, None], axis=1)[:, 0], np.float64)
+
+
+def _positive(ascending: NDArray[Any]) -> Ints:
+    """How many numbers of each row are above 0, each row being in order and without negative ones."""
+    if not ascending.shape[1]:
+        return np.zeros(len(ascending), np.int64)
+    above = ascending > 0
+    return np.where(above[:, -1], above.shape[1] - above.argmax(axis=1), 0)

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from recommender import likeness as likeness_of
-from recommender.choosing import WORDS, Asked, Bars, Chosen, best_first, choose_many
+from recommender.choosing import WORDS, Asked, Bars, Chosen, choose_many
 from recommender.dial import Past
 from recommender.interest import Mutes
 from recommender.likeness import Likeness
 from recommender.mutes import Barring, Filter
+from recommender.ordering import best_first
 from recommender.paper import Paper
 from recommender.select import Choice, Selection, choose
 from recommender.vectors import Matrix
