@@ -29,15 +29,16 @@ def last_day(session: Session, today: date | None = None) -> date | None:
     return session.scalar(query if today is None else query.where(PaperRow.announced <= today))
 
 
-def titles(session: Session, first: date, last: date, *, at_most: int) -> list[tuple[date, str]]:
-    """Day and title of the papers announced in these days (both included), the latest ones."""
+def titles(session: Session, first: date, last: date, *, at_most: int) -> list[tuple[date, str, str]]:
+    """Day, title and first category (empty for none) of the papers announced in these days (both included),
+    the latest ones."""
     query = (
-        select(PaperRow.announced, PaperRow.title)
+        select(PaperRow.announced, PaperRow.title, PaperRow.categories)
         .where(PaperRow.announced.between(first, last))
         .order_by(PaperRow.announced.desc(), PaperRow.id.desc())
         .limit(at_most)
     )
-    return [(row.announced, row.title) for row in session.execute(query)]
+    return [(day, title, next(iter(held), "")) for day, title, held in session.execute(query)]
 
 
 def counts(session: Session, first: date, last: date) -> dict[date, int]:

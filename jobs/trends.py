@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
@@ -104,24 +105,27 @@ def _of_labels(
 
 
 def _of_terms(
-    titles: Sequence[tuple[date, str]], edition: Edition, window: Window, latest: int, earlier: int
+    titles: Sequence[tuple[date, str, str]], edition: Edition, window: Window, latest: int, earlier: int
 ) -> dict[str, list[dict[str, Any]]]:
-    """The phrases and words of titles that rise; no word that stands in a phrase shown."""
+    """The phrases and words of titles that rise and are topics; no word that stands in a phrase shown."""
     if not titles:
         return {"phrases": [], "words": []}
-    X = _held(edition, [title for _, title in titles])
-    weeks = np.array([window.week(day) for day, _ in titles])
-    lately, whole = _sums(X[np.array([day >= window.split for day, _ in titles])]), _sums(X)
+    X = _held(edition, [title for _, title, _ in titles])
+    weeks = np.array([window.week(day) for day, _, _ in titles])
+    lately, whole = _sums(X[np.array([day >= window.split for day, _, _ in titles])]), _sums(X)
     columns = np.flatnonzero(lately >= _AT_LEAST["terms"]).tolist()
     named = {edition.written(c): c for c in columns if edition.togetherness(c) >= _TOGETHER}
     rises = trends.rising(
         ((name, int(lately[c]), int(whole[c] - lately[c])) for name, c in named.items()),
         latest, earlier, at_least=1, at_most=len(named),
     )  # fmt: skip
+    by_column = sparse.csc_matrix(X)
+    categories = [category for _, _, category in titles]
+    general = _general(edition, {n: named[n] for n in (r.name for r in rises)}, by_column, categories)
+    rises = [rise for rise in rises if rise.name not in general]
     pairs = [rise for rise in rises if " " in edition.feature(named[rise.name]).name]
     phrases = trends.apart(pairs, _SHOWN["phrases"])
     alone = [rise for rise in rises if rise not in pairs]
-    by_column = sparse.csc_matrix(X)
 
     def shown(found: Sequence[Rise]) -> list[dict[str, Any]]:
         rows = {rise.name: by_column[:, named[rise.name]].indices for rise in found}
@@ -130,6 +134,29 @@ def _of_terms(
         ]
 
     return {"phrases": shown(phrases), "words": shown(trends.apart(alone, _SHOWN["words"], phrases))}
+
+
+def _general(
+    edition: Edition,
+    named: Mapping[str, int],
+    titles: sparse.csc_matrix[np.float32],
+    categories: Sequence[str],
+) -> set[str]:
+    """Those of these terms (by column) that are no topics: common in papers at large, and spread over all
+    categories. ``titles`` says which title holds which column. A term is not judged where most of its papers
+    have no category."""
+    shipped = Edition.shipped()
+    everywhere = Counter(filter(None, categories))
+    found = set()
+    for name, column in named.items():
+        usual = shipped.column(edition.feature(column))
+        if usual is None or shipped.shares[usual] < trends.COMMON:
+            continue
+        rows = titles[:, column].indices.tolist()
+        fields = Counter(filter(None, (categories[row] for row in rows)))
+        if 2 * fields.total() > len(rows) and trends.gathered(fields, everywhere) < trends.GATHERED:
+            found.add(name)
+    return found
 
 
 def _held(edition: Edition, titles: Sequence[str]) -> sparse.csr_matrix[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 PRIOR = 1_000
@@ -12,6 +12,14 @@ sides together: a name that is new then rises by a number, not without end."""
 SURE = 3.0
 """So many standard errors a rise must be above none. Thousands of names are compared, and two errors would
 let one in forty of them through by chance."""
+
+COMMON = 0.002
+"""A term that this share of all papers holds is a topic only where it is `GATHERED`; rarer ones are names of
+something."""
+GATHERED = 2.0
+"""So many times as often as two papers at all do two of a topic's papers have the same first category."""
+_DOUBT = 100
+"""So many pairs of papers count as if they shared a category no more often than others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,26 @@ def rising(
             found.append(Rise(name, lately, before, math.exp(odds[0] - odds[1]), z))
     found.sort(key=lambda rise: (-rise.least, rise.name))
     return found[:at_most]
+
+
+def gathered(fields: Mapping[str, int], everywhere: Mapping[str, int]) -> float:
+    """How many times likelier two of some papers share a field than two papers at all do: near 1 for words
+    that any paper may use, such as "frozen" or "exact".
+
+    Both are papers by field. It is the ratio of two Simpson indices (Simpson 1949, "Measurement of
+    diversity"), that of few papers drawn towards 1.
+    """
+    usual = _same(everywhere) / max(_pairs(everywhere), 1)
+    return (_same(fields) + _DOUBT * usual) / (_pairs(fields) + _DOUBT) / usual if usual else 1.0
+
+
+def _same(fields: Mapping[str, int]) -> int:
+    return sum(papers * (papers - 1) for papers in fields.values())
+
+
+def _pairs(fields: Mapping[str, int]) -> int:
+    papers = sum(fields.values())
+    return papers * (papers - 1)
 
 
 def apart(rises: Sequence[Rise], at_most: int, beside: Sequence[Rise] = ()) -> list[Rise]:

@@ -113,16 +113,20 @@ def test_papers_are_looked_at_again_in_steps_and_changed_only_where_needed(servi
 
 
 def month(count: int, rising: int) -> list[Paper]:
-    """Titles of 119 days, ``count`` a day; in the last 28 some are on a subject that was never there."""
+    """Titles of 119 days, ``count`` a day; in the last 28 some are on a subject that was never there, and two
+    a day, from all fields, have a word that says nothing."""
     found = []
     for day in range(119):
         for n in range(count):
             new = day >= 91 and n < rising
-            title = f"{'Diffusion of quantum gravel' if new else 'Rivers of the Alps'}, case {day} {n}"
+            turned = day >= 91 and rising <= n < rising + 2
+            subject = "Diffusion of quantum gravel" if new else "Rivers of the Alps"
+            title = f"{'Exact ' if turned else ''}{subject}, case {day} {n}"
+            field = f"field.{(2 * day + n) % 14}" if turned else "physics.geo-ph"
             paper = Paper(
                 id=f"hash:{day}-{n}",
                 title=title,
-                categories=("quant-ph" if new else "physics.geo-ph",),
+                categories=("quant-ph" if new else field,),
                 topics=("quantum gravel",) if new else (),
                 url=f"https://example.org/{day}/{n}",
                 announced=NOW.date() - timedelta(days=118 - day),
@@ -148,6 +152,7 @@ def test_trends_show_what_rose(service: Service, browser: TestClient) -> None:
     assert report["categories"][0]["weeks"] == [0] * 13 + [21] * 4
     assert any("gravel" in one["name"].lower() for one in (*report["phrases"], *report["words"]))
     assert not any("alp" in one["name"].lower() for one in (*report["phrases"], *report["words"]))
+    assert not any("exact" in one["name"].lower() for one in (*report["phrases"], *report["words"]))
     page = browser.get("/trends").text
     assert 'href="/papers/category/quant-ph"' in page and "<polyline" in page and "252 papers" in page
     assert not trends.make(service, NOW + timedelta(hours=1))

@@ -20,6 +20,15 @@ def test_the_surest_rise_comes_first_and_chance_is_left_out() -> None:
     assert 20 < found[0].ratio < 100  # new, and still a number
 
 
+def test_a_topic_gathers_in_few_fields_and_a_turn_of_phrase_does_not() -> None:
+    everywhere = {f"field {n}": 100 for n in range(20)}
+    assert trends.gathered({"field 3": 30, "field 4": 6}, everywhere) > 8
+    assert 0.5 < trends.gathered({f"field {n}": 2 for n in range(20)}, everywhere) < 1.1
+    assert trends.gathered({"field 1": 2}, everywhere) < trends.GATHERED, "two papers prove nothing"
+    assert trends.gathered({}, everywhere) == 1.0
+    assert trends.gathered({"": 3}, {}) == 1.0
+
+
 def test_more_papers_in_all_make_nothing_rise() -> None:
     assert trends.rising([("steady", 400, 100)], 8_000, 2_000, at_least=5, at_most=9) == []
 
