@@ -66,12 +66,11 @@ class Apart:
             wanted = due.delivery(service, session, now)
         return self._do(HERE.deliver, now, run) if wanted else (Delivered(), Delivered())
 
-    def library(self, service: Service, now: datetime, run: str) -> None:
+    def library(self, service: Service, now: datetime, run: str) -> int:
         """Take in what is new, as much as one run does."""
         with service.database.reading() as session:
             wanted = due.library(session, now)
-        if wanted:
-            self._do(HERE.library, now, run)
+        return self._do(HERE.library, now, run) if wanted else 0
 
     def _do(self, step: Step[T], now: datetime, run: str) -> T:
         """Wait for a process to do it. Raises `StepError`."""

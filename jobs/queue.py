@@ -27,8 +27,8 @@ class Hands(Protocol):
     def deliver(self, service: Service, now: datetime, run: str) -> tuple[Delivered, Delivered]:
         """See to it that due digests are queued and due mails sent; what is done of it by now."""
 
-    def library(self, service: Service, now: datetime, run: str) -> None:
-        """See to it that search, topics and trends take in what is new."""
+    def library(self, service: Service, now: datetime, run: str) -> int:
+        """See to it that search, topics and trends take in what is new; how many papers came in."""
 
 
 class Here:
@@ -61,11 +61,11 @@ class Here:
 
         return deliver.queue_due(service, now), deliver.send_due(service, now)
 
-    def library(self, service: Service, now: datetime, run: str) -> None:  # noqa: ARG002
+    def library(self, service: Service, now: datetime, run: str) -> int:  # noqa: ARG002
         """Take in what is new, as much as one run does."""
         from jobs import library  # noqa: PLC0415
 
-        library.keep(service, now)
+        return library.keep(service, now)
 
 
 HERE = Here()

@@ -80,7 +80,7 @@ class Post:
         if other != self._waits_for:
             self._waits_for = other
             log.info("another scheduler is active; this one waits to take over", active=other)
-        if self._lock is not None and until < now:
+        if self._lock is not None and until < now and other != self.holder:
             log.warning("the active scheduler shows no sign of life; its connection is ended", active=other)
             self._lock.end_holder()
 
@@ -195,7 +195,7 @@ def _claim(service: Service, clock: Clock, job: str, slot: datetime, run: str, n
     """This slot of the job, if the lease is ours and nobody had the slot. The lease is looked at in the same
     transaction: a process that was frozen between the two lost it."""
     with service.database.writing() as session:
-        if not turn_store.take(session, _NAME, clock.holder, now, LEASE):
+        if not turn_store.keep(session, _NAME, clock.holder, now, LEASE):
             return None
         return turn_store.claim(session, job, slot, run, clock.holder, now)
 

@@ -52,4 +52,4 @@ def counts(done: Any) -> Mapping[str, int]:
     if is_dataclass(done):
         named = {field.name: getattr(done, field.name) for field in fields(done)}
         return {name: value for name, value in named.items() if type(value) is int and value}
-    return {"done": done} if type(done) is int and done else {}
+    return {"done": int(done)} if isinstance(done, int) and done else {}

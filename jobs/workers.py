@@ -75,9 +75,9 @@ class Workers:
         """Let rankers on trial look at what was matched."""
         return self._alone.shadow(service, now, run)
 
-    def library(self, service: Service, now: datetime, run: str) -> None:
+    def library(self, service: Service, now: datetime, run: str) -> int:
         """Take in what is new, as much as one run does."""
-        self._alone.library(service, now, run)
+        return self._alone.library(service, now, run)
 
     def deliver(self, service: Service, now: datetime, run: str) -> tuple[Delivered, Delivered]:
         """Hand out what is due to as many workers as it is worth."""

@@ -102,7 +102,7 @@ def test_a_run_by_processes_of_their_own_is_a_run(
     assert hands.match(here, NOW, "r").batches == 1
     assert hands.deliver(here, NOW, "r")[1].sent == 1
     assert len(mails(outbox)) == 1
-    hands.library(here, NOW, "r")
+    assert hands.library(here, NOW, "r") == 40
     with here.database.reading() as session:
         assert not due.library(session, NOW)
         assert alert_store.unmatched_batches(session) == []
@@ -114,7 +114,7 @@ def test_no_process_is_made_where_nothing_is_due(service: Service) -> None:
     assert hands.match(service, NOW, "r") == Matched()
     assert hands.shadow(service, NOW, "r") == 0
     assert hands.deliver(service, NOW, "r") == (Delivered(), Delivered())
-    hands.library(service, NOW, "r")
+    assert hands.library(service, NOW, "r") == 0
 
 
 def test_a_step_that_fails_or_is_killed_is_told_as_an_error(ingested: Service) -> None:
@@ -143,8 +143,9 @@ class Slow(Here):
         self._stay("match")
         return super().match(service, now, run)
 
-    def library(self, service: Service, now: datetime, run: str) -> None:
+    def library(self, service: Service, now: datetime, run: str) -> int:
         self._stay("library")
+        return 0
 
 
 @pytest.fixture

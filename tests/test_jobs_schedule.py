@@ -82,6 +82,22 @@ def test_one_that_wakes_fires_nothing(service: Service, posts: tuple[Post, Post]
     assert len(hand.runs) == 1
 
 
+def test_one_that_was_frozen_in_the_middle_of_a_tick_takes_nothing_back(
+    service: Service, posts: tuple[Post, Post]
+) -> None:
+    one, two = posts
+    one.renew(NOW)
+    later = NOW + timedelta(minutes=5)
+    two.renew(later)
+    two.renew(later)
+    hand = Hand()
+    # It had read the clock before it was frozen.
+    assert tick(service, one, _clock("one", NOW + timedelta(seconds=1)), hand) is None
+    assert hand.runs == []
+    with service.database.reading() as session:
+        assert turn_store.holder(session, "scheduler") == ("two", later + LEASE)
+
+
 def test_each_slot_is_run_once_and_says_what_came_of_it(service: Service, posts: tuple[Post, Post]) -> None:
     one, _ = posts
     hand = Hand()

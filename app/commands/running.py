@@ -18,6 +18,8 @@ from app.settings import load
 if TYPE_CHECKING:
     from jobs.pipeline import Run
 
+log = structlog.get_logger()
+
 _NICENESS = 10
 
 
@@ -102,6 +104,7 @@ def web() -> None:
     settings = load()
     logs.configure(settings.log_level)
     app = create_app(build.service(settings), settings, build.now)
+    log.info("pages and feeds are served", host=settings.host, port=settings.port, readers=settings.base_url)
     # One worker, whatever WEB_CONCURRENCY says: more are further processes of `paperwatch web`.
     uvicorn.run(
         app, workers=1, host=settings.host, port=settings.port, log_level="warning", access_log=False,
