@@ -121,9 +121,10 @@ def _moment(value: datetime | str) -> datetime:
 
 def topic_mark(session: Session, short: str, *, at_most: int) -> Mark | None:
     """All that the feed of a topic depends on, the topic given by its slug: its name, when the latest of its
-    newest papers came, and which these are; None where there is no such topic."""
+    newest papers came or was read again for its new words, and which these are, as they are; None where there
+    is no such topic."""
     query = (
-        select(LabelRow.name, PaperRow.id, PaperRow.version, PaperRow.first_seen_at)
+        select(LabelRow.name, PaperRow.id, PaperRow.first_seen_at, PaperRow.indexed_at)
         .join(PaperLabelRow, PaperLabelRow.label_id == LabelRow.id)
         .join(PaperRow, PaperRow.id == PaperLabelRow.paper_id)
         .where(LabelRow.kind == "topic", LabelRow.slug == short)
@@ -133,7 +134,8 @@ def topic_mark(session: Session, short: str, *, at_most: int) -> Mark | None:
     rows = session.execute(query).all()
     if not rows:
         return None
-    return rows[0].name, max(row.first_seen_at for row in rows), tuple((row.id, row.version) for row in rows)
+    latest = max(at for row in rows for at in (row.first_seen_at, row.indexed_at) if at)
+    return rows[0].name, latest, tuple((row.id, row.indexed_at) for row in rows)
 
 
 def topic_changed(mark: Mark) -> datetime:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import cast
 
 import numpy as np
-from sqlalchemy import ARRAY, BigInteger, LargeBinary, Table, and_, func, literal, select
+from sqlalchemy import ARRAY, BigInteger, LargeBinary, Table, and_, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from db.bulk import insert_rows
@@ -45,8 +45,8 @@ class Waiting:
 
 
 def waiting(session: Session, batch_id: int, first: int, last: int) -> list[Waiting]:
-    """Profiles of confirmed subscribers from number ``first`` to ``last`` that have no match for the batch,
-    by number."""
+    """Profiles from number ``first`` to ``last`` that have no match for the batch, by number: of subscribers
+    who are confirmed, or were until they left or their address failed, since their feeds go on."""
     interests, delivery = ProfileRow.interests, ProfileRow.delivery
     query = (
         select(
@@ -60,7 +60,10 @@ def waiting(session: Session, batch_id: int, first: int, last: int) -> list[Wait
         .outerjoin(
             MatchRow, and_(MatchRow.profile_id == ProfileRow.id, MatchRow.batch_id == batch_id)
         )
-        .where(ProfileRow.id.between(first, last), SubscriberRow.state == "confirmed")
+        .where(
+            ProfileRow.id.between(first, last),
+            or_(SubscriberRow.state == "confirmed", SubscriberRow.confirmed_at.is_not(None)),
+        )
         .where(MatchRow.profile_id.is_(None))
         .order_by(ProfileRow.id)
     )  # fmt: skip

@@ -98,6 +98,23 @@ def test_a_payload_is_never_taken_for_a_file_name_or_an_address(tmp_path: Path) 
             feed.parse(data)
 
 
+def test_a_feed_of_nothing_but_tags_is_refused_before_it_costs_anything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tags = 10_000
+    monkeypatch.setattr(feed, "_MOST_TAGS", tags)
+    entry = b"<item><title>T</title><link>https://x.example/%d</link></item>"
+    real = RSS % b"".join(entry % n for n in range(tags // 6 - 2))
+    assert real.count(b"<") <= tags and len(feed.parse(real).papers) == tags // 6 - 2
+
+    read: list[object] = []
+    monkeypatch.setattr(feed.feedparser, "parse", lambda *given, **_: read.append(given))
+    for piece in (b"<item>", b"<b>", b"<item/>", b"<"):
+        with pytest.raises(SourceError, match="at most 10,000 are read"):
+            feed.parse(b"<rss version='2.0'><channel>" + piece * tags)
+    assert read == []
+
+
 def test_an_empty_feed_is_valid_and_other_xml_is_not() -> None:
     assert feed.parse(RSS % b"").note == "the feed has no entries"
     with pytest.raises(SourceError, match="neither RSS, Atom nor RDF"):

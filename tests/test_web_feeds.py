@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
-from email.utils import format_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
 
 import feedparser
@@ -25,9 +25,9 @@ from app.settings import Settings
 from app.web.feed_maker import FeedMaker
 from app.web.feed_shelf import Pile
 from app.web.server import create_app
-from db import alert_store, subscriber_store
+from db import alert_store, paper_store, source_store, subscriber_store
 from db.tables import BatchRow
-from jobs import feeds, indexing, reading, subscribe
+from jobs import feeds, indexing, leaving, reading, subscribe
 from jobs.feeds import Asked
 from jobs.service import Service
 from profiles.feedback import Opinion
@@ -35,6 +35,7 @@ from profiles.profile import Profile
 from profiles.request import request
 from recommender.paper import abs_url
 from tests.conftest import NOW, ROOT
+from tests.readers import subscribe_reader, tick, write_digest
 
 BASE = "http://papers.example.org"
 
@@ -110,6 +111,69 @@ def test_etag_and_last_modified_each_alone_give_304(reader: TestClient, rss: str
         {"if-none-match": '"other"', "if-modified-since": modified},
     ):
         assert reader.get(rss, headers=headers).status_code == 200, headers
+
+
+def test_a_date_counts_in_each_form_that_http_knows_and_never_if_it_is_yet_to_come(
+    reader: TestClient, rss: str, clock: Clock
+) -> None:
+    modified = parsedate_to_datetime(reader.get(rss).headers["last-modified"])
+    day = timedelta(days=1)
+    for form in ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"):
+
+        def status(at: datetime, form: str = form) -> int:
+            return reader.get(rss, headers={"if-modified-since": at.strftime(form)}).status_code
+
+        clock.now = modified + 9 * day
+        assert (status(modified), status(modified + day)) == (304, 304), form
+        assert (status(modified - day), status(modified + 10 * day)) == (200, 200), form
+    for nonsense in (
+        "Thu, 20 Nov 99999999999999999999 12:00:00 GMT",
+        "Thu, 20 Nov 2025 12:00:00 +99999999999999",
+        "0",
+        "\xfc",
+    ):
+        given = {"if-modified-since": nonsense.encode("latin-1")}
+        assert reader.get(rss, headers=given).status_code == 200, nonsense  # type: ignore[arg-type]
+
+
+def test_tags_may_come_in_several_lines_and_a_star_counts_only_alone(reader: TestClient, rss: str) -> None:
+    tag = reader.get(rss).headers["etag"]
+    lines = [("if-none-match", tag), ("if-none-match", '"other"')]
+    assert reader.get(rss, headers=lines).status_code == 304  # type: ignore[arg-type]
+    assert reader.get(rss, headers={"if-none-match": '"a,*,b"'}).status_code == 200
+
+
+def test_ranges_queries_and_addresses_without_end_do_no_harm(reader: TestClient, rss: str) -> None:
+    whole = reader.get(rss)
+    part = reader.get(rss, headers={"range": "bytes=0-9", "if-range": whole.headers["etag"]})
+    assert (part.status_code, part.content) == (200, whole.content)
+    assert reader.get(rss + "?utm_source=reader").content == whole.content
+    for path in (f"/feeds/{'a' * 60_000}.rss", f"/feeds/topics/{'a' * 60_000}.atom", f"{rss}/..", "/feeds/"):
+        assert reader.get(path).status_code == 404, path[:40]
+
+
+def test_feeds_of_those_who_left_go_on_and_of_those_who_never_agreed_do_not_begin(
+    service: Service, tmp_path: Path
+) -> None:
+    here = Settings(data=tmp_path / "var", base_url=BASE)
+
+    def reads(profile: Profile) -> int:
+        with TestClient(create_app(service, here, lambda: NOW), base_url=BASE) as client:
+            return len(feedparser.parse(client.get(f"/feeds/{profile.feed_token}.rss").content).entries)
+
+    stays, left, bounced = (subscribe_reader(service, email=f"{name}@example.org") for name in "abc")
+    leaving.leave(service, left.subscriber_id, None, NOW, "by link")
+    with service.database.writing() as session:
+        subscriber_store.suppress(session, bounced.subscriber_id, NOW, "no such mailbox")
+    unsure = subscribe.create(service, request(email="d@example.org", statement="speculative decoding"), NOW)
+    folder = tmp_path / "digests"
+    write_digest(folder, "monday.md", wanted=2)
+    with service.database.writing() as session:
+        source_store.add(
+            session, name="digests", kind="folder", location=str(folder), every_minutes=1, now=NOW
+        )
+    tick(service)
+    assert [reads(one) for one in (stays, left, bounced, unsure)] == [2, 2, 2, 0]
 
 
 def test_a_head_request_has_the_headers_and_no_body(reader: TestClient, rss: str) -> None:
@@ -373,6 +437,18 @@ def test_a_topic_has_a_public_feed(reader: TestClient, ingested: Service, clock:
             )
     days = [entry.published_parsed for entry in found.entries]
     assert days == sorted(days, reverse=True)
+
+    with ingested.database.writing() as session:
+        paper = next(
+            p.paper for p in paper_store.all_papers(session) if p.paper.title == found.entries[0].title
+        )
+        source = source_store.add(session, name="s", kind="file", location="s", every_minutes=0, now=None)
+        better = replace(paper, title=f"{paper.title}, Corrected", version=(paper.version or 1) + 1)
+        paper_store.merge(session, [better], source.id, NOW)
+    clock.now += timedelta(hours=1)
+    indexing.index(ingested, clock.now)
+    known = {"if-modified-since": answer.headers["last-modified"]}
+    assert ", Corrected" in reader.get(answer.request.url.path, headers=known).text
     told = reader.get("/feeds/topics/cluster scheduling.json").json()
     assert set(told["items"][0]["_paperwatch"]) == {"about", "paper"}
     assert "/feeds/topics/cluster-scheduling.atom" in reader.get("/papers/topic/cluster-scheduling").text

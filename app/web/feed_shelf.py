@@ -34,19 +34,25 @@ class Stamp:
     modified: datetime
     headers: Headers
 
-    def is_known(self, tags: bytes, since: bytes) -> bool:
+    def is_known(self, tags: bytes, since: bytes, now: datetime) -> bool:
         """Whether a reader with these If-None-Match and If-Modified-Since has this already: by tag, or by
-        date where it sends no tag (RFC 9110, section 13.2.2)."""
+        date where it sends no tag (RFC 9110, section 13.2.2).
+
+        A date that is yet to come is no date of ours: by it a reader would learn of nothing until then.
+        """
         if tags:
             named = self.tag.removeprefix(b"W/")
-            return any(tag.strip().removeprefix(b"W/") in (named, b"*") for tag in tags.split(b","))
+            return tags.strip() == b"*" or any(
+                tag.strip().removeprefix(b"W/") == named for tag in tags.split(b",")
+            )
         if not since:
             return False
         try:
             moment = parsedate_to_datetime(since.decode("latin-1"))
-        except ValueError:
+        except (ValueError, OverflowError):
             return False
-        return self.modified <= (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return self.modified <= moment <= max(now, self.modified)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,16 +91,17 @@ class Feeds:
             if name == b"accept-encoding":
                 accepted = value
             elif name == b"if-none-match":
-                tags = value
+                tags = tags + b"," + value if tags else value
             elif name == b"if-modified-since":
                 since = value
-        if stamp.is_known(tags, since):
+        now = self._web.clock()
+        if stamp.is_known(tags, since, now):
             await _send(send, 304, stamp.headers, b"")
             return
         held = self._shelf.get(asked, stamp) or await self._made(asked, stamp)
         if held is None:
             await _plain(send, 404, _UNKNOWN)
-        elif held.stamp is not stamp and held.stamp.is_known(tags, since):
+        elif held.stamp is not stamp and held.stamp.is_known(tags, since, now):
             await _send(send, 304, held.stamp.headers, b"")
         elif b"gzip" in accepted and not _NO_GZIP.search(accepted):
             await _send(send, 200, held.packed_headers, held.packed if scope["method"] == "GET" else b"")
