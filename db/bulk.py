@@ -22,16 +22,22 @@ def insert_rows(session: Session, table: Table, rows: Iterable[Mapping[str, Any]
     takes longer than SQLite takes to store them; here only the values that need it are converted.
     """
     given = list(rows)
-    if not given:
-        return
+    if given:
+        insert_columns(session, table, {name: [row[name] for row in given] for name in given[0]})
+
+
+def insert_columns(session: Session, table: Table, columns: Mapping[str, list[Any]]) -> None:
+    """The same, column by column; a column of JSON may come as the text that it is stored as."""
     dialect = session.get_bind().dialect
-    statement, converts = _prepared(table, tuple(given[0]), dialect)
-    columns = [_converted([row[name] for row in given], convert) for name, convert in converts]
-    values: list[Any] = list(zip(*columns, strict=True))
+    statement, converts = _prepared(table, tuple(columns), dialect)
+    values: list[Any] = list(
+        zip(*[_converted(columns[name], convert) for name, convert in converts], strict=True)
+    )
     if not dialect.positional:
         names = [name for name, _ in converts]
         values = [dict(zip(names, row, strict=True)) for row in values]
-    session.connection().exec_driver_sql(statement, values)
+    if values:
+        session.connection().exec_driver_sql(statement, values)
 
 
 def among(
@@ -50,7 +56,7 @@ def among(
 
 def _converted(values: list[Any], convert: Convert | None) -> list[Any]:
     """One column's values as the driver takes them; days and moments repeat, and are converted once."""
-    if convert is None:
+    if convert is None or not values or (convert is as_json and isinstance(values[0], str)):
         return values
     if isinstance(values[0], list | dict):
         return [convert(value) for value in values]

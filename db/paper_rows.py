@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
+from db.bulk import as_json
 from db.records import Stored
 from db.tables import PaperRow
 from recommender.paper import Paper
@@ -22,6 +24,11 @@ COLUMNS = (
 )  # fmt: skip
 
 _HELD = len(COLUMNS)
+WRITTEN = (
+    "key", "title_key", "version", "title", "abstract", "summary", "authors", "authors_complete",
+    "categories", "announced", "announce_type", "url", "withdrawn", "extra",
+)  # fmt: skip
+_JSON = ("authors", "categories", "extra")
 
 
 def stored(row: Sequence[Any]) -> Stored:
@@ -41,6 +48,26 @@ def stored(row: Sequence[Any]) -> Stored:
         withdrawn=withdrawn, **more,
     )  # fmt: skip
     return Stored(number, paper, batch_id)
+
+
+def written(paper: Paper, label: str | None) -> tuple[Any, ...]:
+    """The values of `WRITTEN`, and the paper's DOI after them: bare and with JSON as text, so that it travels
+    quickly from the process that parses to the one that stores."""
+    row = values(paper, label)
+    return (*(as_json(row[name]) if name in _JSON else row[name] for name in WRITTEN), paper.doi)
+
+
+def unwritten(row: Sequence[Any]) -> Paper:
+    """The paper of which `written` made this."""
+    held = dict(zip(WRITTEN, row, strict=False))
+    authors, categories, extra = (json.loads(held[name]) for name in _JSON)
+    return stored(
+        (
+            0, held["key"], held["version"], held["title"], held["abstract"], held["summary"], authors,
+            held["authors_complete"], categories, held["announced"], held["announce_type"], held["url"],
+            held["withdrawn"], extra, None,
+        )
+    ).paper  # fmt: skip
 
 
 def values(paper: Paper, label: str | None) -> dict[str, Any]:

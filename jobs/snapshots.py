@@ -17,25 +17,25 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from multiprocessing import get_context, parent_process
-from operator import attrgetter
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from db import mark_store, paper_store
+from db import archive_store, mark_store
 from db.bulk import make_room
+from db.paper_rows import WRITTEN, written
 from db.paper_store import Merged
 from db.records import Receipt, Source
 from db.session import Database
 from jobs.progress import Progress
 from jobs.sources import snapshot
-from jobs.sources.parsed import Parsed, Rejection, SourceError
-from jobs.storing import added, outcome
-from recommender.paper import Paper
+from jobs.sources.parsed import Rejection, SourceError
+from jobs.storing import counted, outcome
+from recommender.merging import title_key
 
 _BLOCK = 5_000
 _BLOCK_BYTES = 32 * 1024 * 1024
@@ -50,9 +50,11 @@ Lines = tuple[int, Sequence[bytes]]  # with the number of the first one
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """Some lines, read: what is new in them, its marks, and how many were merged before."""
+    """Some lines, read: what is new in them as `written` rows, what was rejected, the marks of what is new,
+    and how many lines were merged before."""
 
-    parsed: Parsed
+    rows: Sequence[tuple[Any, ...]]
+    rejected: Sequence[Rejection]
     marks: bytes
     skipped: int
 
@@ -73,8 +75,9 @@ def ingest(
         with closing(_read(_blocks(file), known)) as blocks:
             for block in blocks:
                 counts = _merge(database, source, block, now)
-                receipt = replace(receipt, received=receipt.received + block.skipped)
-                receipt = added(receipt, block.parsed, counts)
+                latest = max((row[_ANNOUNCED] for row in block.rows if row[_ANNOUNCED]), default=None)
+                received = len(block.rows) + block.skipped
+                receipt = counted(receipt, received, latest, block.rejected, counts)
                 progress(start.location, receipt.received)
     except BrokenProcessPool as exc:
         why = f"{start.location}: the process that reads it was ended from outside, maybe for want of memory"
@@ -93,14 +96,14 @@ def _read(blocks: Iterator[Lines], known: Marks) -> Generator[_Block, None, None
     """
     for number, lines in blocks:
         marks, old, fresh = _sorted_out(lines, known)
-        yield _block(number, fresh, marks, old, snapshot.parse_lines(fresh, number))
+        yield _block(number, fresh, marks, old, *_parse(fresh, number))
         break
     waiting: deque[tuple[int, Sequence[bytes], Marks, int, Future[_Plain]]] = deque()
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=_end_with_parent) as pool:
         for number, lines in blocks:
             marks, old, fresh = _sorted_out(lines, known)
             if old == len(lines):
-                yield _Block(Parsed(snapshot.NAME, ()), b"", old)
+                yield _Block((), (), b"", old)
                 continue
             waiting.append((number, fresh, marks, old, pool.submit(_parse, fresh, number)))
             if len(waiting) > _AHEAD:
@@ -109,23 +112,19 @@ def _read(blocks: Iterator[Lines], known: Marks) -> Generator[_Block, None, None
             yield _taken(*waiting.popleft())
 
 
-# Papers as they travel between processes: bare tuples, which takes a third of the time of pickled papers.
-_Plain = tuple[list[tuple[Any, ...]], list[tuple[str, str]]]
-_columns = attrgetter(*(field.name for field in fields(Paper)))
+# What the second process hands over. It makes the rows too, being less busy than the one that stores.
+_Plain = tuple[list[tuple[Any, ...]], list[Rejection]]
+_ANNOUNCED = WRITTEN.index("announced")
 
 
 def _parse(lines: Sequence[bytes], number: int) -> _Plain:
     """What the second process does."""
     parsed = snapshot.parse_lines(lines, number)
-    return [_columns(paper) for paper in parsed.papers], [(r.where, r.why) for r in parsed.rejected]
+    return [written(paper, title_key(paper)) for paper in parsed.papers], list(parsed.rejected)
 
 
 def _taken(number: int, lines: Sequence[bytes], marks: Marks, old: int, future: Future[_Plain]) -> _Block:
-    papers, rejected = future.result()
-    parsed = Parsed(
-        snapshot.NAME, tuple(Paper(*columns) for columns in papers), tuple(Rejection(*r) for r in rejected)
-    )
-    return _block(number, lines, marks, old, parsed)
+    return _block(number, lines, marks, old, *future.result())
 
 
 def _end_with_parent() -> None:
@@ -141,11 +140,11 @@ def _end_with_parent() -> None:
 
 
 def _merge(database: Database, source: Source, block: _Block, now: datetime) -> Merged:
-    if not block.parsed.papers:
+    if not block.rows:
         return Merged()
     with database.writing() as session:
         make_room(session)
-        counts = paper_store.merge(session, block.parsed.papers, source.id, now, archive=True)
+        counts = archive_store.add(session, block.rows, source.id, now)
         mark_store.add(session, source.id, block.marks)
     return counts
 
@@ -159,10 +158,13 @@ def _sorted_out(lines: Sequence[bytes], known: Marks) -> tuple[Marks, int, Seque
     return marks, int(old.sum()), fresh
 
 
-def _block(number: int, lines: Sequence[bytes], marks: Marks, old: int, parsed: Parsed) -> _Block:
-    bad = {int(r.where.removeprefix("line ")) - number for r in parsed.rejected}
+def _block(
+    number: int, lines: Sequence[bytes], marks: Marks, old: int, rows: Sequence[tuple[Any, ...]],
+    rejected: Sequence[Rejection],
+) -> _Block:  # fmt: skip
+    bad = {int(r.where.removeprefix("line ")) - number for r in rejected}
     good = [n for n, line in enumerate(lines) if line and not line.isspace() and n not in bad]
-    return _Block(replace(parsed, note=""), marks[good].tobytes(), old)
+    return _Block(rows, rejected, marks[good].tobytes(), old)
 
 
 def _blocks(file: BinaryIO) -> Iterator[Lines]:

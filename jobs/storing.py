@@ -11,7 +11,7 @@ from db.paper_store import Merged
 from db.records import Outcome, Receipt, Source
 from db.session import Database
 from jobs import rhythm
-from jobs.sources.parsed import Parsed
+from jobs.sources.parsed import Parsed, Rejection
 from recommender.paper import Paper
 
 _KEPT_REJECTIONS = 1_000
@@ -57,13 +57,21 @@ def store_sorted(
 
 def added(receipt: Receipt, parsed: Parsed, counts: Merged) -> Receipt:
     """The receipt with one more payload in it."""
-    days = [day for day in (receipt.batch, parsed.batch or _latest(parsed.papers)) if day]
-    rejected = receipt.rejected + tuple((r.where, r.why) for r in parsed.rejected)
+    latest = parsed.batch or max((p.announced for p in parsed.papers if p.announced), default=None)
+    together = counted(receipt, len(parsed.papers), latest, parsed.rejected, counts)
+    return replace(together, format=parsed.format, note=receipt.note or parsed.note)
+
+
+def counted(
+    receipt: Receipt, received: int, batch: date | None, rejected: Sequence[Rejection], counts: Merged
+) -> Receipt:
+    """The receipt with so many papers more, of which ``batch`` is the latest day."""
+    days = [day for day in (receipt.batch, batch) if day]
     together = replace(
-        receipt, format=parsed.format, batch=max(days, default=None),
-        received=receipt.received + len(parsed.papers), new=receipt.new + counts.new,
-        updated=receipt.updated + counts.updated, merged=receipt.merged + counts.merged,
-        rejected=rejected[:_KEPT_REJECTIONS], note=receipt.note or parsed.note,
+        receipt, batch=max(days, default=None), received=receipt.received + received,
+        new=receipt.new + counts.new, updated=receipt.updated + counts.updated,
+        merged=receipt.merged + counts.merged,
+        rejected=(receipt.rejected + tuple((r.where, r.why) for r in rejected))[:_KEPT_REJECTIONS],
     )  # fmt: skip
     return replace(together, outcome=outcome(together))
 
@@ -75,7 +83,3 @@ def outcome(receipt: Receipt) -> Outcome:
     if receipt.new or receipt.updated or receipt.merged:
         return "papers"
     return "known" if receipt.received or receipt.rejected else "empty"
-
-
-def _latest(papers: Sequence[Paper]) -> date | None:
-    return max((paper.announced for paper in papers if paper.announced), default=None)
