@@ -197,6 +197,8 @@ class Counted:
         self.app = app
         self.metrics = metrics
         self.feeds = feeds
+        # Looking up both by their labels each time takes a tenth of what a feed takes.
+        self._counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -220,8 +222,13 @@ class Counted:
             path: str = scope["path"]
             route = "/feeds/{token}" if path.startswith(self.feeds) else seen.get("route", "other")
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            self.metrics.requests.labels(route, method, status).inc()
-            self.metrics.seconds.labels(route).observe(time.perf_counter() - began)
+            key = route, method, status
+            counters = self._counters.get(key)
+            if counters is None:
+                counters = self.metrics.requests.labels(*key), self.metrics.seconds.labels(route)
+                self._counters[key] = counters
+            counters[0].inc()
+            counters[1].observe(time.perf_counter() - began)
 
 
 class Routed:
