@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def service(settings: Settings | None = None) -> Service:
     """The service that these settings describe, its database migrated and its watched folders known."""
     settings = settings or load()
-    settings.data.mkdir(parents=True, exist_ok=True)
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = Database(settings.database)
     migrate.upgrade(database)
     with database.writing() as session:

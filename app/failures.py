@@ -21,12 +21,17 @@ def explained() -> Iterator[None]:
     try:
         yield
     except CommandError as exc:
-        _say(exc)
+        _say(str(exc).splitlines()[0])
         sys.exit(exc.status)
     except BrokenPipeError:
         # The reader of a pipe had enough (`paperwatch papers | head`); Python would complain at exit.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as exc:
+        if not exc.filename:
+            raise
+        _say(f"{exc.filename}: {exc.strerror}; `paperwatch doctor` tells whether the data folder can be used")
+        sys.exit(1)
     except Exception as exc:
         if type(exc).__name__ not in {
             "SettingsError",
@@ -36,9 +41,10 @@ def explained() -> Iterator[None]:
             "OperationalError",
         }:
             raise
-        _say(exc)
+        more = "; `paperwatch doctor` tells more" if type(exc).__name__ == "OperationalError" else ""
+        _say(f"{str(exc).splitlines()[0]}{more}")
         sys.exit(1)
 
 
-def _say(exc: Exception) -> None:
-    print(f"paperwatch: {str(exc).splitlines()[0]}", file=sys.stderr)  # noqa: T201
+def _say(what: str) -> None:
+    print(f"paperwatch: {what}", file=sys.stderr)  # noqa: T201

@@ -193,7 +193,7 @@ def _kept(settings: Settings, name: str) -> str:
 def _make(path: Path) -> None:
     """Put a random key there, whole or not at all: of several processes that start at once the first one's
     counts, and the others read it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

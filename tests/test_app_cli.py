@@ -152,3 +152,16 @@ def test_a_setting_that_is_wrong_ends_in_one_line(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert result.stderr.startswith("paperwatch: PAPERWATCH_PORT='0'")
     assert result.stderr.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_written_ends_in_one_line_that_names_the_doctor(tmp_path: Path) -> None:
+    (tmp_path / "var").write_text("in the way")
+    result = paperwatch("operator", cwd=tmp_path)
+    assert result.returncode == 1
+    assert "doctor" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_the_folder_of_state_is_private_from_the_start(tmp_path: Path) -> None:
+    assert paperwatch("papers", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "var").stat().st_mode & 0o077 == 0

@@ -69,7 +69,7 @@ def restore(path: Path, *, replace: bool) -> None:
     settings = load()
     if not path.is_file():
         raise CommandError(f"{path}: there is no such file", status=2)
-    settings.data.mkdir(parents=True, exist_ok=True)
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.data, prefix=".restore-") as folder:
         manifest = _read(path, Path(folder))
         _compare_secrets(settings, (Path(folder) / _SECRET).read_text(), replace=replace)
