@@ -68,11 +68,12 @@ def make_room(session: Session) -> None:
     """Let SQLite keep more pages in memory and check-point less often, for the load of a large archive.
 
     Keys of titles are spread over their whole index: with SQLite's usual 2 MB of cache and a check-point
-    every 4 MB, each block of papers would write most pages of a large index again.
+    every 4 MB, each block of papers would write most pages of a large index again. 48 MB hold what one block
+    of 5,000 papers changes; more was not faster (32, 48 and 128 MB tried).
     """
     if session.get_bind().dialect.name == "sqlite":
         connection = session.connection()
-        connection.exec_driver_sql("PRAGMA cache_size=-131072")
+        connection.exec_driver_sql("PRAGMA cache_size=-49152")
         connection.exec_driver_sql("PRAGMA wal_autocheckpoint=16384")
 
 
