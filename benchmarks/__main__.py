@@ -1,7 +1,8 @@
 """All benchmarks as one suite: a table, ``benchmarks.json``, and how costs grow as pictures, in one folder.
 
-``python -m benchmarks`` takes some minutes. ``--full`` takes hours: papers up to 3 million, profiles up to a
-million, workers up to four. Sizes can be given one by one.
+``python -m benchmarks`` takes some minutes, and so does ``--growth``: only the pictures, up to 100,000 papers
+and profiles. ``--full`` takes hours: papers up to 3 million, profiles up to a million, workers up to four.
+Sizes can be given one by one.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from benchmarks import feed, growth, ingest, learn, mail, match, plots, workers
 Figure = dict[str, Any]
 
 _QUICK = {"papers": "10000,30000", "profiles": "1000,3000,10000", "workers": "1,2"}
+_GROWTH = {"papers": "10000,30000,100000", "profiles": "1000,10000,100000", "workers": "1,2"}
 _FULL = {
     "papers": "10000,100000,1000000,3000000", "profiles": "1000,10000,100000,1000000", "workers": "1,2,4",
 }  # fmt: skip
@@ -92,13 +94,14 @@ def _table(found: list[Figure]) -> Table:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--full", action="store_true", help="sizes that take hours")
-    parser.add_argument("--growth", action="store_true", help="only how costs grow")
+    parser.add_argument("--growth", action="store_true", help="only how costs grow, in some ten minutes")
     parser.add_argument("--out", type=Path, default=Path("var/bench"), help="the folder to write to")
     for name, quick in _QUICK.items():
         parser.add_argument(f"--{name}", help=f"sizes, as {quick}")
     chosen = parser.parse_args()
     for name, quick in _QUICK.items():
-        given = getattr(chosen, name) or (_FULL[name] if chosen.full else quick)
+        usual = _FULL[name] if chosen.full else _GROWTH[name] if chosen.growth else quick
+        given = getattr(chosen, name) or usual
         setattr(chosen, name, [int(size) for size in given.split(",")])
     return chosen
 
