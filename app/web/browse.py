@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -61,37 +62,20 @@ def of_day(web: AWeb, day: str, after: str = "") -> HTMLResponse:
     return response
 
 
-@router.get("/topic/{name}")
-def of_topic(web: AWeb, name: str, after: str = "") -> HTMLResponse:
-    """The papers of a topic, those whose topic is a guess among them."""
-    return _of_label(web, "topic", name, after)
+def _pages_of(kind: Kind) -> Callable[[Web, str, str], HTMLResponse]:
+    def of_label(web: AWeb, name: str, after: str = "") -> HTMLResponse:
+        return _of_label(web, kind, name, after)
+
+    return of_label
 
 
-@router.get("/area/{name}")
-def of_area(web: AWeb, name: str, after: str = "") -> HTMLResponse:
-    """The papers of an area."""
-    return _of_label(web, "area", name, after)
-
-
-@router.get("/category/{name}")
-def of_category(web: AWeb, name: str, after: str = "") -> HTMLResponse:
-    """The papers of a category such as cs.LG."""
-    return _of_label(web, "category", name, after)
-
-
-@router.get("/institution/{name}")
-def of_institution(web: AWeb, name: str, after: str = "") -> HTMLResponse:
-    """The papers of an institution, as digests name it."""
-    return _of_label(web, "institution", name, after)
-
-
-@router.get("/author/{name}")
-def of_author(web: AWeb, name: str, after: str = "") -> HTMLResponse:
-    """The papers of an author, by the name as it stands there."""
-    return _of_label(web, "author", name, after)
+# An address of each kind, not one for all: a paper's own address may have two parts as well, as a DOI has.
+for _kind in labels.KINDS:
+    router.add_api_route(f"/{_kind}/{{name}}", _pages_of(_kind))
 
 
 def _of_label(web: Web, kind: Kind, given: str, after: str) -> HTMLResponse:
+    """The papers of a topic (guessed ones among them), area, category, institution or author."""
     short = labels.read_slug(kind, given)
     with web.service.database.reading() as session:
         seek = _by_author if kind == "author" else _labelled

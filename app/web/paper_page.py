@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -11,7 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from app.web import errands
 from app.web.context import AWeb, NoPageError, Web
-from app.web.mine import mine
+from app.web.mine import mine, opinions_of
 from app.web.search import CACHED
 from db import label_store, paper_store
 from db.records import Revision, Shown, Stored
@@ -69,7 +70,7 @@ def mine_of(web: AWeb, token: str, key: str, profile: int | None = None) -> HTML
     chosen = me.profile(profile)
     found = _found(web, key)
     item = errands.explained(web.service, chosen, found.paper, web.clock())
-    return _page(web, found, item=item, profile=chosen, token=token)
+    return _page(web, found, item=item, profile=chosen, token=token, opinions=opinions_of(web, [chosen]))
 
 
 def _found(web: Web, key: str) -> Stored:
@@ -81,8 +82,9 @@ def _found(web: Web, key: str) -> Stored:
 
 
 def _page(
-    web: Web, found: Stored, *, item: Item | None = None, profile: Profile | None = None, token: str = ""
-) -> HTMLResponse:
+    web: Web, found: Stored, *, item: Item | None = None, profile: Profile | None = None, token: str = "",
+    opinions: Mapping[tuple[int, str], str] = MappingProxyType({}),
+) -> HTMLResponse:  # fmt: skip
     with web.service.database.reading() as session:
         changes = _changes(found.paper, paper_store.revisions(session, found.number))
         shown = paper_store.shown_by(session, found.number)
@@ -91,6 +93,7 @@ def _page(
     return web.page(
         "paper.html", paper=found.paper, changes=changes, shown=_first_showings(shown), guesses=guesses,
         similar=similar, filed=_filed(found.paper), item=item, profile=profile, token=token,
+        opinions=opinions,
     )  # fmt: skip
 
 

@@ -110,7 +110,8 @@ def _explain_errors(app: FastAPI, web: Web) -> None:
 
     @app.exception_handler(LinkError)
     async def _bad_link(_: Request, exc: LinkError) -> HTMLResponse:
-        return _page(web, 410 if exc.expired else 404, str(exc), ask=True)
+        name = "This link has expired" if exc.expired else "This link does not hold"
+        return _page(web, 410 if exc.expired else 404, str(exc), name, ask=True)
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, exc: HTTPException) -> Response:
@@ -132,9 +133,10 @@ def _explain_errors(app: FastAPI, web: Web) -> None:
         return page
 
 
-def _page(web: Web, status: int, words: str, *, ask: bool = False) -> HTMLResponse:
-    """An error page; with ``ask`` it offers to send a fresh link."""
-    return web.page("error.html", status, code=status, name=_title(status), words=words, ask=ask)
+def _page(web: Web, status: int, words: str, name: str = "", *, ask: bool = False) -> HTMLResponse:
+    """An error page, its title by the status unless ``name`` is given; with ``ask`` it offers to send a fresh
+    link."""
+    return web.page("error.html", status, code=status, name=name or _title(status), words=words, ask=ask)
 
 
 def _title(status: int) -> str:

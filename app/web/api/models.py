@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from jobs.alerts import wording
 from jobs.alerts.digest import Item, Part
@@ -22,7 +24,16 @@ def _without_controls(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_without_controls)]
+class _Visible:
+    """Says in the schema what `_without_controls` checks, whose words are kinder than those of a pattern."""
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return handler(core) | {"pattern": r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$"}
+
+
+Text = Annotated[str, AfterValidator(_without_controls), _Visible()]
 Short = Annotated[Text, Field(max_length=300)]
 Category = Annotated[str, Field(max_length=60, pattern=r"^[a-z][a-z-]*(\.([A-Za-z-]{2,}|\*))?$")]
 Many = Annotated[list[Short], Field(max_length=500)]
