@@ -35,7 +35,8 @@ def stage(service: Service, name: str, act: Callable[[], T]) -> T:
     finally:
         service.stage = ""
     counted = counts(done)
-    tell = log.info if any(counted.values()) else log.debug
+    # A folder is looked at every minute; that there was nothing in it is for those who debug.
+    tell = log.info if any(n for what, n in counted.items() if what != "sources") else log.debug
     tell("stage", stage=name, seconds=round(service.stopwatch() - began, 3), **counted)
     return done
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
@@ -56,6 +57,10 @@ def test_each_stage_that_did_something_is_one_line_with_counts_and_seconds(
     with capture_logs() as lines:
         run_once(service, NOW, "r2")
     assert {line["log_level"] for line in lines if line["event"] == "stage"} == {"debug"}, "nothing to do"
+    with capture_logs() as lines:
+        run_once(service, NOW + timedelta(minutes=2), "r3")
+    (looked,) = [line for line in lines if line["event"] == "stage" and line["stage"] == "ingest"]
+    assert (looked["sources"], looked["log_level"]) == (1, "debug"), "a look that found nothing"
 
 
 def test_a_stage_that_fails_is_logged_and_passed_on(
