@@ -23,20 +23,27 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _MOST_FITTED = 40_000
+_MOST_SHARE = 0.99
 
 
 @dataclass(frozen=True, slots=True)
 class Blend:
     """Linear models of the likes on the reader's own terms, added after scaling each to spread one.
 
-    *Log-odds* of each term against the corpus, to the power ``bent``, times (mean of 1 + ln tf) to the power
-    ``often``, pairs counting ``pairs``: what is rare elsewhere. The *whitened mean*, (Σ + λI)⁻¹ (mean of
-    the likes − mean of all papers), which is Fisher's discriminant with the covariance of all papers: what
+    *Log-odds* of each term against the corpus, to the power ``bent``, times the mean of (1 + ln tf)^q to the
+    power ``often``, pairs counting ``pairs``: what is rare elsewhere. The *whitened mean*, (Σ + λI)⁻¹ (mean
+    of the likes − mean of all papers), which is Fisher's discriminant with the covariance of all papers: what
     the likes share and most papers do not. It counts as much as the share of the papers' words whose
     covariance is known (`Background.covered`): nearly one where papers are bags of words, 0.4 with pairs. λ
-    is ``noise`` over the number of likes, within bounds, so that more likes are taken at their word. From
-    ``fit_from`` likes on, and for half of the whole at ``fit_fully``, a *logistic fit* (`logistic`) corrects
-    that sum against a sample of papers.
+    is ``noise`` over the number of likes, within bounds, so that more likes are taken at their word.
+
+    What most papers of a field hold says little of somebody who reads only that field. The share ``near`` of
+    the sample that both rank highest is taken for the field, and the log-odds are taken again, against shares
+    between those of all papers and of the field: ``local`` of the way there, on a logarithmic scale, times
+    the share of words whose covariance is not known, since that tells the same of the rest.
+
+    From ``fit_from`` likes on, and for half of the whole at ``fit_fully``, a *logistic fit* (`logistic`)
+    corrects that sum against a sample of papers.
 
     Each model's weights are divided by the standard deviation of its scores over the sample. All but the
     log-odds need a background (`background.attach`); without one they stand alone. What is stated, and
@@ -56,6 +63,8 @@ class Blend:
     least_noise: float = 1e-4
     most_noise: float = 1e-3
     against: float = 0.5
+    near: float = 0.1
+    local: float = 0.8
     fit_from: float = 100.0
     fit_fully: float = 300.0
     fitted: float = 1.0
@@ -108,16 +117,22 @@ class Blend:
         institutions and tags that have weights, and those.
         """
         background = attached(edition)
-        wanted = self._odds(edition, liked, 1)
-        closed = wanted - self.against * self._odds(edition, liked, -1)
+        shares = edition.fitting.shares[liked.columns]
+        unwanted = self.against * self._odds(edition, liked, -1, shares)
+        closed = self._odds(edition, liked, 1, shares) - unwanted
         if background is None:
             return closed, 1.0
         others = background.others[:, liked.columns]
         unjudged = ~liked.among(others)
-        spread = _deviation(np.asarray(others @ closed)[unjudged])
         mean = Whitened.of(background, liked, self._noise(liked))
-        worth = self.whitened * background.covered
-        worth /= _deviation(np.asarray(others @ mean.weights)[unjudged])
+        beside = np.asarray(others @ mean.weights)
+        worth = self.whitened * background.covered / _deviation(beside[unjudged])
+        first = np.asarray(others @ closed)
+        first = first / _deviation(first[unjudged]) + worth * beside
+        shares = self._local(others, np.where(unjudged, first, -np.inf), shares, 1 - background.covered)
+        wanted = self._odds(edition, liked, 1, shares)
+        closed = wanted - unwanted
+        spread = _deviation(np.asarray(others @ closed)[unjudged])
         blend = closed / spread + worth * mean.weights
         length = _length(blend)
         times = 1.0
@@ -125,7 +140,7 @@ class Blend:
         # update after a click is to take 5 ms, of which this would be one.
         if len(names[0]) and liked.count >= self.named_from:
             # Were a paper not liked, its terms would be held by one paper less.
-            fewer = (self._odds(edition, liked, 1, less=1.0) - wanted) / spread
+            fewer = (self._odds(edition, liked, 1, shares, less=1.0) - wanted) / spread
             alone = liked.X @ (blend + fewer) + worth * mean.alone(liked)
             words = np.concatenate([alone, np.asarray(others @ blend)[unjudged]])
             times = self._times(edition, liked, words, held, (background.others, unjudged), names, length)
@@ -146,10 +161,28 @@ class Blend:
         whole[wanted] = fit * _spread(others, blend) / _spread(both, fit)
         return whole
 
-    def _odds(self, edition: Edition, liked: Liked, sign: float, less: float = 0.0) -> Floats:
+    def _local(self, others: Other, scores: Floats, shares: Floats, unknown: float) -> Floats:
+        """The shares of papers that hold the columns of ``others``, moved towards the reader's field.
+
+        ``shares`` are those of all papers, ``scores`` how near each of the others is. Never less than all:
+        what a field lacks is no surer sign of it.
+        """
+        count = max(1, round(self.near * len(scores)))
+        field = np.zeros(len(scores), np.float32)
+        field[np.argpartition(-scores, count - 1)[:count]] = 1.0
+        # By column it is its own transpose by row; five times as fast as adding up stretches of an array.
+        ones = np.ones(others.nnz, np.float32)
+        held = sparse.csr_matrix((ones, others.indices, others.indptr), shape=others.shape[::-1]) @ field
+        # A quarter of as many papers again are as all are: where few hold a term, chance decides.
+        found = (held + count / 4 * shares) / (count * 5 / 4)
+        moved = shares * np.maximum(found / shares, 1.0) ** (self.local * unknown)
+        return np.asarray(moved).clip(max=_MOST_SHARE)
+
+    def _odds(self, edition: Edition, liked: Liked, sign: float, shares: Floats, less: float = 0.0) -> Floats:
         """The bent log-odds of the columns in the liked (1) or the disliked (-1) papers.
 
-        ``less`` papers are taken off those that hold a column, and off all.
+        ``shares`` of other papers hold the columns; ``less`` papers are taken off those of the reader's that
+        hold a column, and off all.
         """
         masses = liked.side(sign)
         total = float(masses.sum()) - less
@@ -158,7 +191,7 @@ class Blend:
         r = liked.total(masses)
         tf = liked.total(masses, liked.tf) / np.maximum(r, 1e-9)
         held = (r - less).clip(min=0)
-        found = odds(held, total, edition.fitting.shares[liked.columns], self.pseudo)
+        found = odds(held, total, shares, self.pseudo)
         pair = np.where(liked.columns >= edition.fitting.pairs_start, self.pairs, 1.0)
         return np.asarray(pair * found**self.bent * tf**self.often * (held / total) ** self.shared)
 

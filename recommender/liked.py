@@ -22,8 +22,8 @@ class Liked:
     """The words and pairs of a reader's judged papers: n papers, on the ``columns`` that any of them holds.
 
     ``X`` is n × columns; ``where`` gives the place among ``columns`` of each of its values, ``tf`` their
-    (1 + ln tf), ``owners`` the paper of each, and ``mass`` as how many papers each paper counts, negative
-    where it was disliked.
+    (1 + ln tf)^q as in `Edition.transform`, ``owners`` the paper of each, and ``mass`` as how many papers
+    each paper counts, negative where it was disliked.
     """
 
     columns: Ints
@@ -40,7 +40,7 @@ class Liked:
         columns, where = distinct(text.indices)
         shape = (text.shape[0], len(columns))
         own = sparse.csr_matrix((text.data, where.astype(np.int32), text.indptr), shape=shape)
-        # A row is (1 + ln tf) · √idf over its length, and every paper has words that it uses once.
+        # A row is (1 + ln tf)^q · √idf over its length, and every paper has words that it uses once.
         raw = text.data / np.sqrt(-np.log(edition.fitting.shares[text.indices]))
         sizes = np.diff(text.indptr)
         once = np.ones(len(sizes))
@@ -71,9 +71,12 @@ class Liked:
         Such a paper has all of its words, so all of its length, on the columns of the judged ones, and the
         same sum of values in a mixed order of signs as one of them.
         """
-        whole = np.bincount(others.indices, others.data.astype(np.float64) ** 2, minlength=others.shape[0])
         mixed = np.cos(np.arange(len(self.columns), dtype=np.float64) ** 1.5)
         own = np.sort(self.X @ mixed)
         sums = np.asarray(others @ mixed)
         place = np.searchsorted(own, sums - _SAME).clip(max=len(own) - 1)
-        return np.asarray((np.abs(whole - 1) < 1e-3) & (np.abs(own[place] - sums) <= _SAME))
+        same = np.asarray(np.abs(own[place] - sums) <= _SAME)
+        if same.any():
+            squares = others.data.astype(np.float64) ** 2
+            same &= np.abs(np.bincount(others.indices, squares, minlength=others.shape[0]) - 1) < 1e-3
+        return same

@@ -243,14 +243,15 @@ class Edition:
     def transform(self, papers: Sequence[Paper]) -> Matrix:
         """The papers as rows of an n × size matrix of float32.
 
-        Words and pairs hold (1 + ln tf) · √idf, a title's words counting `TITLE_WEIGHT` times, the row being
-        divided by the l2 norm over `text_columns`; categories and the names of the open end hold 1.
+        Words and pairs hold (1 + ln tf)^q · √idf, where q is `Fitting.repeats`, a title's words counting
+        `TITLE_WEIGHT` times, the row being divided by the l2 norm over `text_columns`; categories and the
+        names of the open end hold 1.
         """
         reading = read(papers, self._word_ids.__getitem__, TITLE_WEIGHT)
         rows, columns, counts = self._occurrences(reading)
         tf = sparse.csr_matrix((counts, (rows, columns)), shape=(len(papers), self.size), dtype=np.float32)
         tf.sum_duplicates()
-        tf.data = (1 + np.log(tf.data)) * self._root_idf[tf.indices]
+        tf.data = (1 + np.log(tf.data)) ** np.float32(self.fitting.repeats) * self._root_idf[tf.indices]
         owner = np.repeat(np.arange(len(papers)), np.diff(tf.indptr))
         # The open end does not take part, so that a row's values are the same in every extension.
         inside = np.where(tf.indices < self.text_columns.stop, tf.data, 0.0)

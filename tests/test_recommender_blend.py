@@ -199,6 +199,33 @@ def test_without_freedom_the_logistic_fit_leaves_what_is_known(edition: Edition)
     assert np.corrcoef(found, known)[0, 1] > 0.999 > np.corrcoef(freed, known)[0, 1]
 
 
+def test_what_a_whole_field_holds_says_less_than_what_sets_the_reader_apart() -> None:
+    """The same reader, once with and once without a look at the field around them."""
+    # Without pairs every word's covariance would be known, and nothing be left to the field.
+    fitted = Edition.fit(CORPUS)
+    held = Background.of(fitted, fitted.transform(CORPUS))
+    background.attach(fitted, replace(held, covered=0.3))
+    own = [replace(p, abstract=f"{p.abstract} kinase kinase") for p in papers(6, 2, ("proteins",))]
+
+    def ratio(local: float) -> float:
+        weights = Blend(local=local).learn(fitted, Interests(), liked(own)).rows
+        return float(
+            weights[0, fitted.index("term", "kinase")] / weights[0, fitted.index("term", "proteins")]
+        )
+
+    assert ratio(0.8) > 1.1 * ratio(0.0) > 0
+
+
+def test_where_all_is_covered_the_field_changes_nothing() -> None:
+    fitted = Edition.fit(CORPUS)
+    held = Background.of(fitted, fitted.transform(CORPUS))
+    background.attach(fitted, replace(held, covered=1.0))
+    judged = liked(papers(6, 2, ("proteins",)))
+    near, far = (Blend(local=local).learn(fitted, Interests(), judged).rows for local in (0.8, 0.0))
+
+    assert abs(near - far).max() < 1e-3
+
+
 def in_categories(found: list[Paper], names: tuple[str, ...]) -> list[Paper]:
     return [replace(paper, categories=(names[at % len(names)],)) for at, paper in enumerate(found)]
 

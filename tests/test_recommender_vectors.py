@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import zipfile
 from dataclasses import replace
+from math import inf, log
 
 import numpy as np
 import pytest
 
 from recommender import related, shipped
 from recommender.features import Feature
+from recommender.fitting import Fitting
 from recommender.interest import Interests
 from recommender.paper import Paper
 from recommender.vectors import Edition
@@ -68,6 +70,22 @@ def test_the_text_of_a_row_has_length_one_and_the_title_counts_more() -> None:
     titled = replace(plain, title="cache decoding", abstract="cache")
     decoding = edition.index("term", "decoding")
     assert edition.transform([titled])[0, decoding] > X[3, decoding]
+
+
+def test_repeats_count_less_in_prose_than_in_bags_of_words() -> None:
+    prose = Edition.shipped()
+    bags = Edition(Fitting(prose.fitting.frequencies.kept(0, inf)))
+    paper = Paper(id="a", title="", abstract="galaxy telescope galaxy galaxy galaxy")
+
+    def times_once(edition: Edition) -> float:
+        row = edition.transform([paper])
+        galaxy, telescope = (edition.index("term", word) for word in ("galaxy", "telescope"))
+        return float(
+            row[0, galaxy] / row[0, telescope] * (edition.idf[telescope] / edition.idf[galaxy]) ** 0.5
+        )
+
+    assert times_once(bags) == pytest.approx(1 + log(4), rel=1e-5)
+    assert times_once(prose) == pytest.approx((1 + log(4)) ** 0.75, rel=1e-5)
 
 
 def test_a_paper_without_known_words_is_an_empty_row() -> None:
