@@ -40,7 +40,8 @@ class Blend:
     What most papers of a field hold says little of somebody who reads only that field. The share ``near`` of
     the sample that both rank highest is taken for the field, and the log-odds are taken again, against shares
     between those of all papers and of the field: ``local`` of the way there, on a logarithmic scale, times
-    the share of words whose covariance is not known, since that tells the same of the rest.
+    the share of words whose covariance is not known, since that tells the same of the rest. Many likes say
+    themselves what sets them apart: from ``few`` likes on it counts less, from twice as many not at all.
 
     From ``fit_from`` likes on, and for half of the whole at ``fit_fully``, a *logistic fit* (`logistic`)
     corrects that sum against a sample of papers.
@@ -65,6 +66,7 @@ class Blend:
     against: float = 0.5
     near: float = 0.1
     local: float = 0.8
+    few: float = 30.0
     fit_from: float = 100.0
     fit_fully: float = 300.0
     fitted: float = 1.0
@@ -119,7 +121,8 @@ class Blend:
         background = attached(edition)
         shares = edition.fitting.shares[liked.columns]
         unwanted = self.against * self._odds(edition, liked, -1, shares)
-        closed = self._odds(edition, liked, 1, shares) - unwanted
+        wanted = self._odds(edition, liked, 1, shares)
+        closed = wanted - unwanted
         if background is None:
             return closed, 1.0
         others = background.others[:, liked.columns]
@@ -128,11 +131,15 @@ class Blend:
         beside = np.asarray(others @ mean.weights)
         worth = self.whitened * background.covered / _deviation(beside[unjudged])
         first = np.asarray(others @ closed)
-        first = first / _deviation(first[unjudged]) + worth * beside
-        shares = self._local(others, np.where(unjudged, first, -np.inf), shares, 1 - background.covered)
-        wanted = self._odds(edition, liked, 1, shares)
-        closed = wanted - unwanted
-        spread = _deviation(np.asarray(others @ closed)[unjudged])
+        spread = _deviation(first[unjudged])
+        # With 60 likes readers of a phrase lose 0.009 by it, those of a tag 0.033; with 12 and 30 nothing.
+        way = self.local * (1 - background.covered) * min(1.0, 2 - liked.count / self.few)
+        if way > 0:
+            near = np.where(unjudged, first / spread + worth * beside, -np.inf)
+            shares = self._local(others, near, shares, way)
+            wanted = self._odds(edition, liked, 1, shares)
+            closed = wanted - unwanted
+            spread = _deviation(np.asarray(others @ closed)[unjudged])
         blend = closed / spread + worth * mean.weights
         length = _length(blend)
         times = 1.0
@@ -161,11 +168,11 @@ class Blend:
         whole[wanted] = fit * _spread(others, blend) / _spread(both, fit)
         return whole
 
-    def _local(self, others: Other, scores: Floats, shares: Floats, unknown: float) -> Floats:
+    def _local(self, others: Other, scores: Floats, shares: Floats, way: float) -> Floats:
         """The shares of papers that hold the columns of ``others``, moved towards the reader's field.
 
-        ``shares`` are those of all papers, ``scores`` how near each of the others is. Never less than all:
-        what a field lacks is no surer sign of it.
+        ``shares`` are those of all papers, ``scores`` how near each of the others is, ``way`` how far to go.
+        Never less than all: what a field lacks is no surer sign of it.
         """
         count = max(1, round(self.near * len(scores)))
         field = np.zeros(len(scores), np.float32)
@@ -175,7 +182,7 @@ class Blend:
         held = sparse.csr_matrix((ones, others.indices, others.indptr), shape=others.shape[::-1]) @ field
         # A quarter of as many papers again are as all are: where few hold a term, chance decides.
         found = (held + count / 4 * shares) / (count * 5 / 4)
-        moved = shares * np.maximum(found / shares, 1.0) ** (self.local * unknown)
+        moved = shares * np.maximum(found / shares, 1.0) ** way
         return np.asarray(moved).clip(max=_MOST_SHARE)
 
     def _odds(self, edition: Edition, liked: Liked, sign: float, shares: Floats, less: float = 0.0) -> Floats:

@@ -216,14 +216,19 @@ def test_what_a_whole_field_holds_says_less_than_what_sets_the_reader_apart() ->
     assert ratio(0.8) > 1.1 * ratio(0.0) > 0
 
 
-def test_where_all_is_covered_the_field_changes_nothing() -> None:
+def test_the_field_counts_for_few_likes_and_where_the_covariance_does_not_tell_it() -> None:
     fitted = Edition.fit(CORPUS)
     held = Background.of(fitted, fitted.transform(CORPUS))
-    background.attach(fitted, replace(held, covered=1.0))
-    judged = liked(papers(6, 2, ("proteins",)))
-    near, far = (Blend(local=local).learn(fitted, Interests(), judged).rows for local in (0.8, 0.0))
 
-    assert abs(near - far).max() < 1e-3
+    def moved(likes: int, covered: float) -> float:
+        background.attach(fitted, replace(held, covered=covered))
+        judged = liked(papers(likes, 2, ("proteins",)))
+        near, far = (Blend(local=local).learn(fitted, Interests(), judged).rows for local in (0.8, 0.0))
+        return float(abs(near - far).max())
+
+    assert moved(6, 0.3) > 0.01
+    assert moved(6, 1.0) == 0
+    assert moved(60, 0.3) == 0
 
 
 def in_categories(found: list[Paper], names: tuple[str, ...]) -> list[Paper]:
