@@ -32,12 +32,19 @@ def draw(path: Path, points: Sequence[tuple[int, float]], *, title: str, x: str,
 
 
 def quality(path: Path, rows: Sequence[dict[str, Any]], *, title: str) -> None:
-    """Write nDCG@10 with its standard error against what it costs to learn a reader, a point a ranker."""
+    """Write nDCG@10 with its standard error against what it costs to learn a reader, a point a ranker.
+
+    One that had time for some of the readers only stands where its difference to the first row's on the same
+    queries puts it.
+    """
     figure, axes = pyplot.subplots(figsize=(6.4, 3.8), dpi=100, layout="constrained")
     costs = [max(float(row["learn_ms"]), 0.01) for row in rows]
     for row, cost in zip(rows, costs, strict=True):
-        axes.errorbar(cost, row["ndcg@10"], row["standard_error"], fmt="o", capsize=3)
-        axes.annotate(row["ranker"], (cost, row["ndcg@10"]), xytext=(6, 5), textcoords="offset points")
+        value, name = row["ndcg@10"], row["ranker"]
+        if row["readers"] < rows[0]["readers"] and "difference" in row:
+            value, name = rows[0]["ndcg@10"] + row["difference"], f"{name}\n({row['readers']} readers)"
+        axes.errorbar(cost, value, row["standard_error"], fmt="o", capsize=3)
+        axes.annotate(name, (cost, value), xytext=(6, 5), textcoords="offset points")
     axes.set(xscale="log", xlabel="CPU time to learn a reader (ms)", ylabel="nDCG@10", title=title)
     axes.grid(visible=True, alpha=0.3)
     axes.set_xlim(min(costs) / 2, 12 * max(costs))  # room for the last one's name
