@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from scipy import sparse
+
 from db import paper_store
 from db.session import Session
 from jobs import learning
@@ -14,6 +16,7 @@ from jobs.service import Service
 from profiles.edits import Wanted
 from profiles.profile import Profile
 from recommender import select
+from recommender.apart import TakenApart
 from recommender.dial import Recent
 from recommender.explain import Explainer
 from recommender.heard import heard
@@ -172,13 +175,19 @@ def _preview(week: Ready, fitted: Edition, wanted: Wanted, judged: Examples, rea
     )
     explainer = Explainer(view.edition, weights, judged, interests)
     shown = [*((c, c.strength) for c in chosen.chosen), *((c, "near") for c in chosen.near)]
-    items: list[Item] = []
-    for choice, strength in shown:
-        paper, similar = week.papers[choice.paper], tuple(week.papers[at] for at in choice.similar)
-        item = Item(paper, float(scores[choice.paper]), strength, "", similar=similar)
-        if reasons is None or len(items) < reasons:
-            why = explainer.explain(view.row(choice.paper), paper)
-            item = replace(item, score=why.score, reason=why.reason, contributions=why.contributions)
-        items.append(item)
+    items = [
+        Item(
+            week.papers[choice.paper], float(scores[choice.paper]), strength, "",
+            similar=tuple(week.papers[at] for at in choice.similar),
+        )
+        for choice, strength in shown
+    ]  # fmt: skip
+    if explained := [choice.paper for choice, _ in shown[:reasons]]:
+        X = sparse.csr_matrix(sparse.vstack([view.row(at) for at in explained]))
+        apart = TakenApart(view.edition, X, [week.papers[at] for at in explained])
+        for at, why in enumerate(explainer.explain_all(apart, range(len(explained)))):
+            items[at] = replace(
+                items[at], score=why.score, reason=why.reason, contributions=why.contributions
+            )
     many = len(chosen.chosen)
     return Preview(tuple(items[:many]), tuple(items[many:]), len(week.papers), first, last, phrases)

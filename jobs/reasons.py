@@ -15,6 +15,7 @@ from jobs import learning
 from jobs.alerts.digest import Item
 from jobs.service import Service
 from profiles.profile import Profile
+from recommender.apart import TakenApart
 from recommender.choosing import Strength
 from recommender.explain import Explainer
 from recommender.interest import Examples, Interests
@@ -71,7 +72,7 @@ def explained_items(
     wide = edition.extended(papers, [interests])
     X = wide.transform(papers)
     explainer = Explainer(wide, weights.on(wide), examples, interests)
-    found = [explainer.explain(X[row], paper) for row, paper in enumerate(papers)]
+    found = explainer.explain_all(TakenApart(wide, X, papers), range(len(papers)))
     return [
         Item(paper, why.score, word, why.reason, why.contributions)
         for paper, word, why in zip(papers, strengths, found, strict=True)
