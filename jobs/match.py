@@ -65,11 +65,11 @@ def match_shard(
 
 def welcome(service: Service, profile_ids: Iterable[int], now: datetime) -> None:
     """Give new profiles their first papers, from the latest days on hand, so that nobody starts empty."""
-    from jobs import news  # noqa: PLC0415 - as above
+    from jobs import candidates  # noqa: PLC0415 - as above
     from jobs.match_shard import match_profiles  # noqa: PLC0415
 
     with service.database.reading() as session:
         batch = alert_store.latest_batch(session)
-        latest = news.of_latest_days(service, session, batch.id) if batch is not None else None
+        latest = candidates.of_latest_days(service, session, batch.id) if batch is not None else None
     if latest is not None and latest.ranked:
         match_profiles(service, latest, profile_ids, now)

@@ -20,7 +20,7 @@ from db.match_store import Waiting
 from db.model_store import Model
 from db.records import Scores
 from db.session import Session
-from jobs import learning, news
+from jobs import candidates, learning
 from jobs.news import News
 from jobs.service import Service
 from jobs.tally import Matched
@@ -56,7 +56,7 @@ def match_range(service: Service, batch_id: int, now: datetime, first: int, last
         for begin in range(first - first % SHARD, last + 1, SHARD):
             low, high = max(first, begin), min(last, begin + SHARD - 1)
             with service.database.reading() as session:
-                ranked = news.of_batch(service, session, batch_id)
+                ranked = candidates.of_batch(service, session, batch_id)
                 found = match_store.waiting(session, batch_id, low, high)
                 work = _Work.of(service, session, ranked, found, now)
             done = work.done(service, now)

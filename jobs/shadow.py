@@ -13,7 +13,7 @@ from db import alert_store, mine_store, shadow_store, subscriber_store
 from db.records import Match, Pick
 from db.session import Session
 from db.shadow_store import Shadow, Trial
-from jobs import learning, news
+from jobs import candidates, learning
 from jobs.news import News
 from jobs.service import Service
 from profiles.profile import Profile
@@ -52,7 +52,7 @@ def _shadow(
     """What the second ranker makes of a batch, and the match as it is to be where the list is shared."""
     (match,) = alert_store.matches_of(session, trial.profile, between=(batch_id, batch_id))
     profile = subscriber_store.profile(session, trial.profile)
-    ranked = news.of_batch(service, session, batch_id)
+    ranked = candidates.of_batch(service, session, batch_id)
     first = [p for p in match.chosen if p.explore is None]
     nothing = Shadow(trial.profile, batch_id, trial.ranker, (), ())
     # A new reader's first papers are those of a week, which the second ranker is not asked about.

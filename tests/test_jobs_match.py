@@ -13,7 +13,7 @@ from benchmarks import synthetic
 from db import alert_store, match_store, model_store, paper_store, source_store, subscriber_store
 from db.records import Match
 from db.tables import MatchRow, ScoresRow
-from jobs import learning, match, match_processes, news, reading
+from jobs import candidates, learning, match, match_processes, reading
 from jobs.match_shard import draw_of, recent_scores
 from jobs.service import Service
 from profiles.delivery import DeliveryPlan
@@ -253,21 +253,21 @@ def test_a_readers_own_example_sets_no_mark_and_is_not_chosen(service: Service) 
 def test_news_are_read_once_for_all_shards(service: Service) -> None:
     batch_id = announce(service, 0)
     with service.database.reading() as session:
-        first = news.of_batch(service, session, batch_id)
-        assert news.of_batch(service, session, batch_id) is first
+        first = candidates.of_batch(service, session, batch_id)
+        assert candidates.of_batch(service, session, batch_id) is first
     announce(service, 1)
     with service.database.reading() as session:
-        assert news.of_batch(service, session, batch_id + 1) is not first
+        assert candidates.of_batch(service, session, batch_id + 1) is not first
 
 
 def test_new_profiles_share_what_was_made_ready_until_papers_come(service: Service) -> None:
     batch_id = announce(service, 0)
     with service.database.reading() as session:
-        first = news.of_latest_days(service, session, batch_id)
-        assert news.of_latest_days(service, session, batch_id) is first
+        first = candidates.of_latest_days(service, session, batch_id)
+        assert candidates.of_latest_days(service, session, batch_id) is first
     announce(service, 1)
     with service.database.reading() as session:
-        again = news.of_latest_days(service, session, batch_id + 1)
+        again = candidates.of_latest_days(service, session, batch_id + 1)
     assert again is not first and again.ranked > first.ranked
 
 
