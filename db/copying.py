@@ -20,6 +20,7 @@ from sqlalchemy import (
     delete,
     func,
     select,
+    text,
     type_coerce,
 )
 from sqlalchemy.orm import Session
@@ -72,6 +73,8 @@ def copy(
         index_store.forget_all(session)
         if not target.is_sqlite:
             _count_on(session)
+            # Until PostgreSQL has counted them itself it takes the tables for empty, and plans for that.
+            session.execute(text("ANALYZE"))
         if (found := _counted(session)) != done:
             raise CopyError(f"the target holds {found} rows, the source {done}; nothing was kept")
     return done

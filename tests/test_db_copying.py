@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, text
 
 from db import (
     alert_store,
@@ -90,6 +90,15 @@ def test_new_rows_of_the_copy_do_not_collide(database: Database, make: Maker, ki
     with new.writing() as session:
         person = subscriber_store.add_subscriber(session, "new@example.org", "confirmed", NOW, "")
     assert person.id == ROWS + 1
+
+
+@pytest.mark.postgres
+def test_postgresql_knows_at_once_how_large_the_copied_tables_are(database: Database, make: Maker) -> None:
+    new = make("postgresql")
+    copying.copy(_filled(database), new)
+    with new.reading() as session:
+        known = session.execute(text("SELECT DISTINCT tablename FROM pg_stats WHERE schemaname = 'public'"))
+        assert {"profile", "model", "match"} <= set(known.scalars())
 
 
 def test_a_target_with_rows_is_refused_and_stays_as_it_was(database: Database, make: Maker) -> None:
