@@ -12,6 +12,7 @@ import json
 import os
 import platform
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,25 +54,45 @@ def main() -> None:
     ]
     if found:
         console.print(_table(found))
-    with console.status("measuring growth"):
-        curves = {
-            "papers": growth.by_papers(chosen.papers),
-            "profiles": growth.by_profiles(chosen.profiles, 1_500),
-            "workers": growth.by_workers(chosen.workers, 10_000, 1_500),
-        }
-    for name, title, x, y in (
-        ("papers", "1,000 new papers stored and matched with 500 profiles", "papers on hand", "seconds"),
-        ("profiles", "a batch of 1,500 papers matched", "profiles", "seconds"),
-        ("workers", "profiles matched a second on one machine", "workers", "profiles/s"),
-    ):
-        plots.draw(chosen.out / f"growth-{name}.png", curves[name], title=title, x=x, y=y)
-        console.print(
-            f"{title}: " + ", ".join(f"{size:,} {x}: {value:,.2f} {y}" for size, value in curves[name])
-        )
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()[0]}
-    held = {"machine": machine, "figures": found, "growth": curves}
-    (chosen.out / "benchmarks.json").write_text(json.dumps(held, indent=2), encoding="utf-8")
+    held: dict[str, Any] = {"machine": machine, "figures": found, "growth": {}}
+    for curve in _curves(chosen):
+        with console.status(f"measuring growth with {curve.name}"):
+            points = held["growth"][curve.name] = curve.measure()
+        # Written as soon as it is known: the next curve may take long, or fail.
+        plots.draw(chosen.out / f"growth-{curve.name}.png", points, title=curve.title, x=curve.x, y=curve.y)
+        (chosen.out / "benchmarks.json").write_text(json.dumps(held, indent=2), encoding="utf-8")
+        told = ", ".join(f"{size:,} {curve.x}: {value:,.2f} {curve.y}" for size, value in points)
+        console.print(f"{curve.title}: {told}")
     console.print(f"written to {chosen.out}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Curve:
+    """How one cost grows: what is measured, and what its picture says."""
+
+    name: str
+    measure: Callable[[], list[growth.Point]]
+    title: str
+    x: str
+    y: str
+
+
+def _curves(chosen: argparse.Namespace) -> list[_Curve]:
+    return [
+        _Curve(
+            "papers", lambda: growth.by_papers(chosen.papers),
+            "1,000 new papers stored and matched with 500 profiles", "papers on hand", "seconds",
+        ),
+        _Curve(
+            "profiles", lambda: growth.by_profiles(chosen.profiles, 1_500),
+            "a batch of 1,500 papers matched", "profiles", "seconds",
+        ),
+        _Curve(
+            "workers", lambda: growth.by_workers(chosen.workers, 10_000, 1_500),
+            "profiles matched a second on one machine", "workers", "profiles/s",
+        ),
+    ]  # fmt: skip
 
 
 def _measured(console: Console, measure: Callable[[], Figure]) -> Figure:

@@ -154,8 +154,23 @@ def _alive(service: Service) -> int:
         return queue_store.state(session, DEAD_SECONDS).workers
 
 
+def _open_jobs(service: Service) -> int:
+    with service.database.reading() as session:
+        queue = queue_store.state(session, DEAD_SECONDS)
+    return queue.waiting + queue.running
+
+
 def _forget(service: Service) -> None:
-    """Forget that the batch was matched."""
+    """Forget that the batch was matched, once the queue is empty.
+
+    A shard is done a moment before its job is; handed out again in between it would count as on its way, and
+    nothing here hands out once more what was lost, as a scheduler does at each tick.
+    """
+    until = time.monotonic() + _READY_SECONDS
+    while _open_jobs(service):
+        if time.monotonic() > until:
+            raise RuntimeError(f"{_open_jobs(service)} jobs are still under way after a minute")
+        time.sleep(0.02)
     with service.database.writing() as session:
         last = select(func.max(BatchRow.id)).scalar_subquery()
         session.execute(delete(TurnRow))
