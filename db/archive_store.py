@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -49,9 +50,10 @@ def _keys(row: tuple[Any, ...]) -> list[str]:
 def _sorted_out(
     session: Session, rows: Sequence[tuple[Any, ...]]
 ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """Those that can be no known paper and none of the others, and the rest."""
-    met = paper_store.known(session, [key for row in rows for key in _keys(row)])
+    """Those that share no name with a known paper or with another row, and the rest in their order."""
+    named = [[*_keys(row), row[_LABEL]] if row[_LABEL] else _keys(row) for row in rows]
     labels = [row[_LABEL] for row in rows if row[_LABEL]]
+    met = paper_store.known(session, [key for row in rows for key in _keys(row)])
     met.update(
         label
         for label in session.scalars(
@@ -59,14 +61,13 @@ def _sorted_out(
         )
         if label
     )
+    # Which of two is met first can decide what becomes of both: that is for `merge` to say.
+    times = Counter(name for names in named for name in names)
+    met.update(name for name, number in times.items() if number > 1)
     new: list[tuple[Any, ...]] = []
     others: list[tuple[Any, ...]] = []
-    for row in rows:
-        names = _keys(row)
-        if row[_LABEL]:
-            names.append(row[_LABEL])
+    for row, names in zip(rows, named, strict=True):
         (new if met.isdisjoint(names) else others).append(row)
-        met.update(names)
     return new, others
 
 

@@ -76,13 +76,7 @@ def stored(file: Path, blocks: list[list[Paper]], *, quickly: bool) -> object:
                 rows = [written(paper, title_key(paper)) for paper in block]
                 counts.append(archive_store.add(session, rows, source.id, NOW))
             else:
-                # One after the other, as the papers of a block are where none of them is new.
-                counts.append(
-                    sum(
-                        (paper_store.merge(session, [p], source.id, NOW, archive=True) for p in block),
-                        paper_store.Merged(),
-                    )
-                )
+                counts.append(paper_store.merge(session, block, source.id, NOW, archive=True))
         papers = {s.paper.id: s for s in paper_store.all_papers(session)}
         keys = [f"doi:10.1/{letter}" for letter in "ab"] + ["hash:1", "hash:2"]
         aliases = {key: s.paper.id for key, s in paper_store.by_keys(session, keys).items()}
