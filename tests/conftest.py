@@ -9,13 +9,14 @@ import socket
 import tempfile
 import uuid
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
+from starlette.testclient import TestClient
 
 from db import migrate
 from db.session import Database
@@ -23,10 +24,13 @@ from jobs.alerts.links import Links
 from jobs.alerts.mail import Sender
 from jobs.alerts.outbox_folder import OutboxFolder
 from jobs.service import Service
+from profiles.profile import Profile
+from profiles.request import request
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 NOW = datetime(2025, 11, 20, 12, 0, tzinfo=UTC)
+WEB = "http://papers.example.org"
 
 
 @pytest.fixture(autouse=True)
@@ -120,6 +124,64 @@ def ingested(service: Service) -> Service:
     receipts = list(ingest_locations(service, samples, NOW, "samples"))
     match.gather(service, NOW, receipts)
     return service
+
+
+# --- what readers see ---------------------------------------------------------------------------------------
+
+
+class Clock:
+    """A clock that a test sets: ``clock.now += an_hour``."""
+
+    def __init__(self) -> None:
+        self.now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        """The moment that it shows."""
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of the web process that ``reader`` asks."""
+    return Clock()
+
+
+@pytest.fixture
+def browser(ingested: Service, tmp_path: Path) -> Iterator[TestClient]:
+    """Somebody who looks at the pages, on the samples."""
+    with _client(ingested, tmp_path, lambda: NOW) as client:
+        yield client
+
+
+@pytest.fixture
+def reader(ingested: Service, tmp_path: Path, clock: Clock) -> Iterator[TestClient]:
+    """A feed reader that takes no compressed answers, on the samples."""
+    with _client(ingested, tmp_path, clock) as client:
+        client.headers["accept-encoding"] = "identity"
+        yield client
+
+
+def _client(service: Service, folder: Path, now: Callable[[], datetime]) -> TestClient:
+    from app.settings import Settings
+    from app.web.server import create_app
+
+    settings = Settings(data=folder / "var", base_url=WEB)
+    return TestClient(create_app(service, settings, now), base_url=WEB)
+
+
+@pytest.fixture
+def profile(ingested: Service) -> Profile:
+    """A profile of LLM inference, with its first papers."""
+    from jobs import subscribe
+
+    wanted = request(name="LLM inference", statement="KV cache and speculative decoding", per_day=4)
+    return subscribe.create(ingested, wanted, NOW)
+
+
+@pytest.fixture
+def rss(profile: Profile) -> str:
+    """The path of that profile's feed."""
+    return f"/feeds/{profile.feed_token}.rss"
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import email
+from dataclasses import replace
 from datetime import datetime, timedelta
 from email import policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-from jobs import subscribe
+from db import alert_store
+from db.tables import BatchRow
+from jobs import reading, subscribe
 from jobs.alerts.outbox_folder import OutboxFolder
 from jobs.pipeline import Run, run_once
 from jobs.service import Service
+from profiles.feedback import Opinion
 from profiles.profile import Profile
 from profiles.request import request
 from tests.conftest import NOW
@@ -97,8 +101,24 @@ def text_of(message: EmailMessage) -> str:
 
 
 def news(service: Service) -> int:
-    from db import alert_store
-
     with service.database.writing() as session:
         batch = alert_store.make_batch(session, NOW, "")
         return batch.papers if batch else 0
+
+
+def rate(service: Service, profile: Profile, opinion: Opinion, now: datetime) -> str:
+    """The profile's reader says this of their first paper; which one that is."""
+    key = reading.latest(service, profile, NOW)[0].item.paper.id
+    with service.database.writing() as session:
+        assert subscribe.rate(session, profile.id, key, opinion, now, "feed")
+    return key
+
+
+def history(service: Service, profile: Profile, days: int) -> None:
+    """So many further batches, each with the papers of the profile's present match."""
+    with service.database.writing() as session:
+        match = alert_store.matches_of(session, profile.id)[0]
+        rows = [BatchRow(made_at=NOW, papers=1, receipt="", matched_at=NOW) for _ in range(days)]
+        session.add_all(rows)
+        session.flush()
+        alert_store.add_matches(session, [replace(match, batch_id=row.id) for row in rows])

@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from jobs.alerts import bibtex, mail, markdown, mime
 from jobs.alerts.digest import Section
 from recommender.paper import Paper
-from tests.test_alerts_mail import (
+from tests.digests import (
     AT,
     CACHE,
     DIGESTS,
@@ -28,8 +28,8 @@ from tests.test_alerts_mail import (
     html_of,
     item,
     parsed,
-    text_of,
 )
+from tests.readers import text_of
 
 
 def attachments(message: EmailMessage) -> dict[str, str]:

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
-import pytest
 from starlette.testclient import TestClient
 
-from app.settings import Settings
-from app.web.server import create_app
 from app.web.typed import Typed
 from db import subscriber_store
 from jobs import subscribe
@@ -23,13 +18,6 @@ from tests.conftest import NOW
 
 BASE = "http://papers.example.org"
 BIBTEX = "@misc{a, title={A paper that nobody here has seen}, doi={10.1000/unseen}}\n@misc{b, title={cut"
-
-
-@pytest.fixture
-def browser(ingested: Service, tmp_path: Path) -> Iterator[TestClient]:
-    settings = Settings(data=tmp_path / "var", base_url=BASE)
-    with TestClient(create_app(ingested, settings, lambda: NOW), base_url=BASE) as client:
-        yield client
 
 
 def value(page: str, field: str) -> str:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 from starlette.testclient import TestClient
 
-from app.settings import Settings
-from app.web.server import create_app
 from db import paper_store, subscriber_store
 from jobs import deliver, match, reading, subscribe
 from jobs.alerts.outbox_folder import OutboxFolder
@@ -34,13 +30,6 @@ def profile(ingested: Service) -> Profile:
         terms=["autoscaling=2"], per_day=6, every="announced",
     )  # fmt: skip
     return subscribe.create(ingested, wanted, NOW, confirmed="by the test")
-
-
-@pytest.fixture
-def browser(ingested: Service, tmp_path: Path) -> Iterator[TestClient]:
-    settings = Settings(data=tmp_path / "var", base_url=BASE)
-    with TestClient(create_app(ingested, settings, lambda: NOW), base_url=BASE) as client:
-        yield client
 
 
 @pytest.fixture

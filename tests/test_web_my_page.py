@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
-from app.settings import Settings
-from app.web.server import create_app
 from db import subscriber_store
 from jobs import reading, subscribe
 from jobs.service import Service
@@ -30,13 +26,6 @@ def profile(ingested: Service) -> Profile:
         every="weekly", weekday=2, hour=9, zone="Europe/Zurich",
     )  # fmt: skip
     return subscribe.create(ingested, wanted, NOW, confirmed="by the test")
-
-
-@pytest.fixture
-def browser(ingested: Service, tmp_path: Path) -> Iterator[TestClient]:
-    settings = Settings(data=tmp_path / "var", base_url=BASE)
-    with TestClient(create_app(ingested, settings, lambda: NOW), base_url=BASE) as client:
-        yield client
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,13 +20,6 @@ from tests.conftest import NOW
 
 BASE = "http://papers.example.org"
 STATEMENT = "KV cache and speculative decoding for LLM inference"
-
-
-@pytest.fixture
-def browser(ingested: Service, tmp_path: Path) -> Iterator[TestClient]:
-    settings = Settings(data=tmp_path / "var", base_url=BASE)
-    with TestClient(create_app(ingested, settings, lambda: NOW), base_url=BASE) as client:
-        yield client
 
 
 def subscribe(browser: TestClient, email: str = "ada@example.org", **more: str) -> str:
