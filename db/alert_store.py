@@ -32,7 +32,8 @@ def make_batch(session: Session, now: datetime, receipt: str) -> Batch | None:
     session.add(row)
     session.flush()
     unbatched = PaperRow.news, PaperRow.batch_id.is_(None)
-    row.papers = rows_changed(session, update(PaperRow).where(*unbatched).values(batch_id=row.id))
+    gathered = update(PaperRow).where(*unbatched).values(batch_id=row.id)
+    row.papers = rows_changed(session, gathered.execution_options(synchronize_session=False))
     if not row.papers:  # another process was first
         session.delete(row)
         return None

@@ -27,12 +27,20 @@ class PaperRow(Base):
 
     __tablename__ = "paper"
     __table_args__ = (
-        # What waits to be matched: small at any time, whatever the corpus has grown to.
+        # What waits to be matched: small at any time, whatever the corpus has grown to. SQLite takes an index
+        # of some rows only where a query repeats its condition word for word, and a Boolean is "= 1" there.
         Index(
             "ix_paper_unmatched",
             "id",
-            sqlite_where=text("news AND batch_id IS NULL"),
+            sqlite_where=text("news = 1 AND batch_id IS NULL"),
             postgresql_where=text("news AND batch_id IS NULL"),
+        ),
+        # Without an archive's papers, which are in no batch: SQLite would look for what waits among them all.
+        Index(
+            "ix_paper_batch_id",
+            "batch_id",
+            sqlite_where=text("batch_id IS NOT NULL"),
+            postgresql_where=text("batch_id IS NOT NULL"),
         ),
         # What the search does not know yet, in its latest words.
         Index(
@@ -61,7 +69,7 @@ class PaperRow(Base):
     extra: Mapped[dict[str, Any]]
     # A first sighting that readers may be told of; false for archives and for replacements of unseen papers.
     news: Mapped[bool]
-    batch_id: Mapped[int | None] = mapped_column(ForeignKey("batch.id"), index=True)
+    batch_id: Mapped[int | None] = mapped_column(ForeignKey("batch.id"))
     first_seen_at: Mapped[datetime]
     # When the search and the labels took in its latest words; NULL again after each change.
     indexed_at: Mapped[datetime | None]

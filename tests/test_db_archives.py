@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from db import archive_store, migrate, paper_store, source_store
+from db import alert_store, archive_store, migrate, paper_store, source_store
 from db.paper_rows import unwritten, written
 from db.session import Database
 from recommender.merging import title_key
@@ -102,3 +102,36 @@ def test_an_archive_is_stored_on_either_database(database: Database) -> None:
     assert (second.new, second.updated) == (0, 0)
     assert found["arxiv:2510.00001"].paper == found["doi:10.1000/x"].paper == plain
     assert found["doi:10.1/z"].paper.title == "Z"
+
+
+def test_a_batch_is_gathered_at_the_same_cost_whatever_an_archive_holds(tmp_path: Path) -> None:
+    few, many = (_steps_to_gather(tmp_path / f"{size}.db", size) for size in (100, 10_000))
+
+    assert many < 1.2 * few
+
+
+def _steps_to_gather(file: Path, size: int) -> int:
+    """How many hundreds of steps SQLite takes to put 50 new papers into a batch beside an archive."""
+    database = Database(f"sqlite:///{file}")
+    migrate.upgrade(database)
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    with database.writing() as session:
+        source = source_store.add(session, name="a", kind="file", location="a", every_minutes=0, now=None)
+        archive = [Paper(f"arxiv:2510.{n:05}", "") for n in range(size)]
+        archive_store.add(session, [written(paper, None) for paper in archive], source.id, NOW)
+        paper_store.merge(session, [Paper(f"arxiv:2511.{n:05}", "") for n in range(50)], source.id, NOW)
+        connection = session.connection().connection.driver_connection
+        assert connection is not None
+        connection.set_progress_handler(count, 100)
+        batch = alert_store.make_batch(session, NOW, "")
+        assert batch is not None
+        assert alert_store.paper_numbers(session, batch.id) == list(range(size + 1, size + 51))
+        connection.set_progress_handler(None, 0)
+    database.dispose()
+    return steps
