@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -100,16 +100,16 @@ def recent_scores(session: Session, first: int, last: int, since: datetime) -> l
     ]
 
 
-def store(session: Session, scores: Scores, picks: Sequence[bytes]) -> int:
-    """Keep the matches and the best scores of profiles of one shard; those that have a match for the batch
-    already stay as they were. How many were new."""
+def store(session: Session, scores: Scores, picks: Sequence[bytes], known: Collection[int]) -> int:
+    """Keep the matches and the best scores of those profiles of one shard that are ``known``; those that have
+    a match for the batch already stay as they were. How many were new."""
     numbers = scores.profiles
     if not len(numbers):
         return 0
     held = select(MatchRow.profile_id).where(
         MatchRow.batch_id == scores.batch_id, MatchRow.profile_id.between(int(numbers[0]), int(numbers[-1]))
     )
-    new = ~np.isin(numbers, list(session.scalars(held)))
+    new = np.isin(numbers, list(known)) & ~np.isin(numbers, list(session.scalars(held)))
     chosen = np.flatnonzero(new).tolist()
     _insert(session, scores, [int(numbers[at]) for at in chosen], [picks[at] for at in chosen])
     keep_scores(session, scores.of(np.array(chosen, np.int64)))

@@ -243,6 +243,13 @@ def last_number(session: Session) -> int:
     return session.scalar(select(func.max(ProfileRow.id))) or 0
 
 
+def undeleted(session: Session, first: int, last: int) -> set[int]:
+    """The numbers from ``first`` to ``last`` that profiles have; none of these can be deleted before the
+    session ends."""
+    query = select(ProfileRow.id).where(ProfileRow.id.between(first, last))
+    return set(session.scalars(query.with_for_update(read=True, key_share=True)))
+
+
 def due_number(session: Session, now: datetime, *, at_most: int) -> int:
     """How many profiles have a digest due, counted up to ``at_most``."""
     found = select(ProfileRow.id).where(ProfileRow.next_digest_at <= now).limit(at_most).subquery()

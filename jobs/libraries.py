@@ -195,7 +195,8 @@ def _is_csl(content: str) -> bool:
 
 def _csl(data: bytes, where: str) -> Library:
     found = safe_json.document(data, where)
-    items = found.get("items", [found]) if isinstance(found, dict) else found
+    held = found.get("items", found) if isinstance(found, dict) else found
+    items = held if isinstance(held, list) else [found]
     return _collected("CSL-JSON", [_csl_entry(n, item) for n, item in enumerate(items, start=1)])
 
 

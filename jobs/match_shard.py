@@ -120,8 +120,10 @@ class _Work:
             w.profile for w, count in zip(self.profiles, counts.tolist(), strict=True) if w.at_once and count
         ]
         with service.database.writing() as session:
-            model_store.keep_models(session, self.learned, now)
-            match_store.store(session, scores, picks)
+            # Readers may have left for good since they were read; the others are not to wait for them.
+            held = subscriber_store.undeleted(session, int(numbers[0]), int(numbers[-1]))
+            model_store.keep_models(session, {n: m for n, m in self.learned.items() if n in held}, now)
+            match_store.store(session, scores, picks, held)
             subscriber_store.announce(session, at_once, now)
         return Matched(profiles=len(self.profiles), chosen=int(counts.sum()))
 

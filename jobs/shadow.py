@@ -36,8 +36,13 @@ def score_pending(service: Service, now: datetime) -> int:
         if trial.ranker not in RANKERS:  # of an earlier version
             continue
         with service.database.reading() as session:
-            shadow, match = _shadow(service, session, trial, batch_id, now)
+            found = _shadow(service, session, trial, batch_id, now)
+        if found is None:
+            continue
+        shadow, match = found
         with service.database.writing() as session:
+            if not subscriber_store.undeleted(session, trial.profile, trial.profile):
+                continue
             shared = bool(shadow.drafted) and shadow_store.share_list(
                 session, trial.profile, batch_id, match.chosen, match.near
             )
@@ -48,9 +53,12 @@ def score_pending(service: Service, now: datetime) -> int:
 
 def _shadow(
     service: Service, session: Session, trial: Trial, batch_id: int, now: datetime
-) -> tuple[Shadow, Match]:
-    """What the second ranker makes of a batch, and the match as it is to be where the list is shared."""
-    (match,) = alert_store.matches_of(session, trial.profile, between=(batch_id, batch_id))
+) -> tuple[Shadow, Match] | None:
+    """What the second ranker makes of a batch, and the match as it is to be where the list is shared; None
+    where the profile was deleted meanwhile."""
+    match = next(iter(alert_store.matches_of(session, trial.profile, between=(batch_id, batch_id))), None)
+    if match is None:
+        return None
     profile = subscriber_store.profile(session, trial.profile)
     ranked = candidates.of_batch(service, session, batch_id)
     first = [p for p in match.chosen if p.explore is None]

@@ -92,6 +92,7 @@ def test_ris_csl_and_zotero_say_the_same() -> None:
         (b"PK\x03\x04zip", "unpack it first"),
         (b"@article{a, title={x", "no entry with a title or an id in this BibTeX"),
         (b"[" * 100_000 + b'"title"', "JSON"),
+        (b'{"items": null, "author": "title"}', "no entry with a title or an id in this CSL-JSON"),
         (
             b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///x">]><rdf:RDF>&b;</rdf:RDF>',
             "entities of its own",
@@ -112,6 +113,12 @@ def test_no_file_is_a_fault(data: bytes | str) -> None:
     except SourceError:
         return
     assert found.entries
+
+
+def test_items_that_are_no_list_are_no_items() -> None:
+    for items in (b"null", b"5", b"true", b'"words"', b'{"title": "inside"}'):
+        found = libraries.read(b'{"title": "KV caches", "items": %s}' % items, "mine.json")
+        assert [entry.title for entry in found.entries] == ["KV caches"]
 
 
 def test_entries_become_papers_on_hand_and_the_others_count_by_their_words(service: Service) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ from benchmarks import synthetic
 from db import alert_store, match_store, model_store, paper_store, source_store, subscriber_store
 from db.records import Match
 from db.tables import MatchRow, ScoresRow
-from jobs import candidates, learning, match, match_processes, reading
+from jobs import candidates, learning, leaving, match, match_processes, match_shard, reading
+from jobs.alerts.outbox_folder import OutboxFolder
 from jobs.match_shard import draw_of, recent_scores
 from jobs.service import Service
+from jobs.tally import Matched
 from profiles.delivery import DeliveryPlan
 from profiles.profile import Profile
 from recommender.dial import ENOUGH_DAYS, Recent
@@ -179,6 +182,30 @@ def test_two_processes_at_one_shard_store_each_match_once(
         (block,) = match_store.recent_scores(session, 0, 4_095, NOW - timedelta(days=1))
     assert block.profiles.tolist() == [p.id for p in profiles]
     assert {m.made_at for held in matches(service, profiles) for m in held} == {NOW}
+
+
+def test_a_reader_who_is_erased_while_papers_are_matched_holds_up_no_other(
+    service: Service, outbox: OutboxFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profiles = join(service, 5)
+    batch_id = announce(service, 0)
+    with service.database.reading() as session:
+        leaver = subscriber_store.subscriber(session, profiles[2].subscriber_id)
+    assert leaver is not None
+    done = match_shard._Work.done
+
+    def erased_first(work: match_shard._Work, *given: Any) -> Matched:
+        leaving.erase(service, leaver, outbox, NOW)
+        return done(work, *given)
+
+    monkeypatch.setattr(match_shard._Work, "done", erased_first)
+    match.match_pending(service, NOW)
+
+    assert [len(held) for held in matches(service, profiles)] == [1, 1, 0, 1, 1]
+    with service.database.reading() as session:
+        (block,) = match_store.recent_scores(session, 0, 4_095, NOW - timedelta(days=1))
+        assert block.batch_id == batch_id
+        assert block.profiles.tolist() == [p.id for p in profiles if p is not profiles[2]]
 
 
 def test_several_processes_match_as_one_does(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

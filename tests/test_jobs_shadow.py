@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -134,6 +135,30 @@ def test_what_was_matched_before_the_trial_or_after_its_end_is_not_looked_at(ser
     announce(service, 1)
     match.match_pending(service, LATER)
     assert shadow.score_pending(service, LATER) == 0
+
+
+def test_a_profile_that_is_deleted_meanwhile_ends_its_trial_and_no_other(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profiles = join(service, 3, per_day=8)
+    begin(service, profiles, interleaved=False)
+    announce(service, 0)
+    match.match_pending(service, NOW)
+    looked = shadow._shadow
+
+    def deleted_first_and_last(*given: Any) -> Any:
+        if given[2].profile != profiles[0].id:
+            return looked(*given)
+        found = looked(*given)
+        with service.database.writing() as session:
+            for profile in (profiles[0], profiles[2]):
+                subscriber_store.delete_profile(session, profile.id)
+        return found
+
+    monkeypatch.setattr(shadow, "_shadow", deleted_first_and_last)
+    assert shadow.score_pending(service, LATER) == 1
+    with service.database.reading() as session:
+        assert [s.profile for s in shadow_store.found(session)] == [profiles[1].id]
 
 
 def test_muted_papers_are_on_no_list(service: Service) -> None:
