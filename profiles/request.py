@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from email_validator import EmailNotValidError, validate_email
@@ -15,7 +16,6 @@ from recommender.interest import Interests, Mutes
 from recommender.paper import paper_key
 
 MOST_PER_DAY = 100
-LONGEST_STATEMENT = 5_000
 _CATEGORY = re.compile(r"[a-z][a-z-]*(?:\.(?:[A-Za-z-]{2,}|\*))?")
 _TERM = re.compile(r"(?P<term>.*?)\s*(?:=\s*(?P<weight>[+-]?\d+(?:\.\d+)?))?")
 _FREQUENCIES: dict[str, Frequency] = {
@@ -24,7 +24,8 @@ _FREQUENCIES: dict[str, Frequency] = {
     "weekly": "weekly",
     "feed": "feed",
 }
-_LONGEST = {"name": 120, "statement": LONGEST_STATEMENT, "term": 120, "author": 200}
+LONGEST: Final = {"name": 120, "statement": 5_000, "term": 120, "author": 200}
+"""Characters that a field has at most, once its spaces are single ones."""
 
 
 class RequestError(ValueError):
@@ -125,26 +126,27 @@ def _zone(zone: str) -> str:
 
 def _statement(text: str) -> str:
     text = " ".join(text.split())
-    if len(text) > _LONGEST["statement"]:
+    if len(text) > LONGEST["statement"]:
         raise RequestError(
-            "statement", f"Please say it in {_LONGEST['statement']} characters, not {len(text)}."
+            "statement", f"Please say it in {LONGEST['statement']} characters, not {len(text)}."
         )
     return text
 
 
 def _short(field: str, text: str) -> str:
     text = " ".join(text.split())
-    if len(text) > _LONGEST[field]:
+    if len(text) > LONGEST[field]:
         raise RequestError(
-            field, f"A {field} has at most {_LONGEST[field]} characters; {text[:40]!r}… has {len(text)}."
+            field, f"A {field} has at most {LONGEST[field]} characters; {text[:40]!r}… has {len(text)}."
         )
     return text
 
 
 def _weighted(text: str) -> tuple[str, float]:
-    match = _TERM.fullmatch(_short("term", text))
+    match = _TERM.fullmatch(" ".join(text.split()))
     if match is None or not match["term"]:
         raise RequestError("term", f"{text!r} is no term; write it as TERM, TERM=2 or TERM=-1.")
+    _short("term", match["term"])
     weight = float(match["weight"] or 1)
     if not -3 <= weight <= 3:
         raise RequestError("term", f"The strength of {match['term']!r} must be from -3 to 3, not {weight:g}.")

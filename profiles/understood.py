@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from profiles.request import LONGEST_STATEMENT
+from profiles.request import LONGEST
 from recommender.paper import paper_key
 
 _LEFT = "([{<\"'“„«"
@@ -106,7 +106,7 @@ def spoken(titles: Iterable[str], said: str = "") -> str:
     """A statement that says these titles after what was ``said``, as many as a statement may hold."""
     for title in titles:
         longer = f"{said}\n{title.rstrip('.')}.".strip()
-        if len(longer) > LONGEST_STATEMENT:
+        if len(longer) > LONGEST["statement"]:
             break
         said = longer
     return said

@@ -13,7 +13,7 @@ from app.web.home import show_home
 from app.web.mine import form, mine
 from app.web.typed import Typed
 from profiles.answers import Answers
-from profiles.request import LONGEST_STATEMENT
+from profiles.request import LONGEST
 
 router = APIRouter(include_in_schema=False)
 
@@ -23,7 +23,7 @@ _MOST = 200  # answers that one form carries along
 @router.get("/pick")
 def begin(web: AWeb, statement: str = "") -> HTMLResponse:
     """Ten papers of the last days, for somebody who is new here."""
-    return _page(web, Answers(statement[:LONGEST_STATEMENT]), "/pick")
+    return _page(web, Answers(statement[: LONGEST["statement"]]), "/pick")
 
 
 @router.post("/pick")
@@ -72,7 +72,7 @@ def _answers(fields: FormData) -> Answers:
         if key and not key.isspace():
             held[{"like": "liked", "no": "refused"}.get(said, "passed")].append(key)
     liked, refused, passed = (tuple(dict.fromkeys(keys))[:_MOST] for keys in held.values())
-    return Answers(str(fields.get("statement", ""))[:LONGEST_STATEMENT], liked, refused, passed)
+    return Answers(str(fields.get("statement", ""))[: LONGEST["statement"]], liked, refused, passed)
 
 
 def _draft(answers: Answers) -> Draft:

@@ -9,12 +9,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from app.web.api import rules
 from jobs.alerts import wording
 from jobs.alerts.digest import Item, Part
 from jobs.alerts.links import Links
 from profiles.delivery import DeliveryPlan
 from profiles.profile import Profile
-from profiles.request import MOST_PER_DAY, Request, request
+from profiles.request import LONGEST, MOST_PER_DAY, Request, request
 from recommender.paper import Paper
 
 
@@ -36,7 +37,10 @@ class _Visible:
 Text = Annotated[str, AfterValidator(_without_controls), _Visible()]
 Short = Annotated[Text, Field(max_length=300)]
 Category = Annotated[str, Field(max_length=60, pattern=r"^[a-z][a-z-]*(\.([A-Za-z-]{2,}|\*))?$")]
-Many = Annotated[list[Short], Field(max_length=500)]
+_MOST = 500  # of a kind in one request
+Person = Annotated[Text, Field(max_length=LONGEST["author"])]
+Phrase = Annotated[Text, Field(max_length=LONGEST["term"])]
+Named = Annotated[Short, Field(json_schema_extra=rules.REFERENCE)]
 
 
 class _Model(BaseModel):
@@ -46,28 +50,34 @@ class _Model(BaseModel):
 class Term(_Model):
     """A term and how much it counts; below 0 it counts against a paper."""
 
-    term: Short
+    term: Annotated[Phrase, Field(json_schema_extra={"allOf": [rules.SAID]})]
     weight: float = Field(1, ge=-3, le=3)
 
 
 class Mutes(_Model):
     """What never to show."""
 
-    terms: Many = []
-    authors: Many = []
-    categories: list[Category] = Field([], max_length=500)
+    terms: list[Phrase] = Field([], max_length=_MOST)
+    authors: list[Person] = Field([], max_length=_MOST)
+    categories: list[Category] = Field([], max_length=_MOST)
 
 
 class Wanted(_Model):
     """An interest: at least one of statement, terms, authors, categories and likes says something."""
 
-    statement: Text = Field("", max_length=5_000, description="What you work on, in a sentence")
-    terms: list[Term] = Field([], max_length=500)
-    authors: Many = []
-    categories: list[Category] = Field(
-        [], max_length=500, description="Such as cs.DC, or math.* for a whole archive"
+    model_config = ConfigDict(json_schema_extra=rules.STATES_SOMETHING)
+
+    statement: Text = Field(
+        "", max_length=LONGEST["statement"], description="What you work on, in a sentence"
     )
-    likes: Many = Field([], description="Papers that you like: arXiv ids or links, or DOIs")
+    terms: list[Term] = Field([], max_length=_MOST)
+    authors: list[Person] = Field([], max_length=_MOST)
+    categories: list[Category] = Field(
+        [], max_length=_MOST, description="Such as cs.DC, or math.* for a whole archive"
+    )
+    likes: list[Named] = Field(
+        [], max_length=_MOST, description="Papers that you like: arXiv ids or links, or DOIs"
+    )
     mutes: Mutes = Mutes()
     per_day: int = Field(5, ge=1, le=MOST_PER_DAY, description="About so many papers a day")
 
@@ -90,7 +100,7 @@ class Delivery(_Model):
         "daily", description="feed: no mail; so for readers without an address, whatever is asked for"
     )
     hour: int = Field(7, ge=0, le=23)
-    zone: Text = Field("UTC", max_length=60, description="Such as Europe/Zurich")
+    zone: Text = Field("UTC", json_schema_extra=rules.zone(), description="Such as Europe/Zurich")
     weekday: int = Field(0, ge=0, le=6, description="Of a weekly mail; 0 is Monday")
     days: list[Annotated[int, Field(ge=0, le=6)]] = Field(
         [0, 1, 2, 3, 4, 5, 6], min_length=1, max_length=7, description="Of a daily mail"
@@ -120,7 +130,7 @@ class Delivery(_Model):
 class ProfileIn(Wanted):
     """A profile as it is asked for."""
 
-    name: Text = Field("My papers", max_length=120)
+    name: Text = Field("My papers", max_length=LONGEST["name"])
     delivery: Delivery = Delivery()
 
 

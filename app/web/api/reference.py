@@ -69,7 +69,7 @@ def _kind(one: dict[str, Any]) -> str:
     """A type in a word or two."""
     if "$ref" in one:
         return str(one["$ref"].rpartition("/")[2])
-    if "anyOf" in one:
+    if "anyOf" in one and "type" not in one:
         return " or ".join(_kind(each) for each in one["anyOf"])
     if "enum" in one:
         return ", ".join(map(str, one["enum"]))
@@ -77,5 +77,5 @@ def _kind(one: dict[str, Any]) -> str:
         return f"list of {_kind(one.get('items', {}))}"
     kind = str(one.get("format") or one.get("type", "anything"))
     if "minimum" in one and "maximum" in one and one["maximum"] < 1_000_000:
-        kind += f", {one['minimum']} to {one['maximum']}"
+        kind += f", {one['minimum']:g} to {one['maximum']:g}"
     return kind
