@@ -66,7 +66,10 @@ def _background(fitted: Edition, papers: Sequence[Paper]) -> bytes | None:
     if len(papers) < background.FEWEST:
         return None
     held = io.BytesIO()
-    Background.of(fitted, fitted.transform(papers)).save(held)
+    try:
+        Background.of(fitted, fitted.transform(papers)).save(held)
+    except ValueError:  # papers without words, as from a journal in a script that is not read
+        return None
     return held.getvalue()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -121,7 +122,7 @@ class _Corpus:
         edition = Edition.fit(passing(), shapes=False)
         if not background.ordered(edition.fitting):
             edition = Edition(Fitting(edition.fitting.frequencies.kept(0, inf)))
-        if len(sample) >= background.FEWEST:
+        with suppress(ValueError):  # too few papers for a background, or papers without words
             background.attach(edition, Background.of(edition, edition.transform(sample)))
         return cls(kept, batches, {paper.id: row for row, paper in enumerate(kept)}, edition, count)
 

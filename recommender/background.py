@@ -48,7 +48,7 @@ class Background:
     def of(cls, edition: Edition, X: Matrix, seed: int = 0) -> Background:
         """Look at ``X``, n papers of any extension of ``edition``.
 
-        Raises ValueError for fewer than `FEWEST`.
+        Raises ValueError for fewer than `FEWEST`, and for papers that hold no two known words.
         """
         if X.shape[0] < FEWEST:
             raise ValueError(f"{X.shape[0]} papers are no background; it takes {FEWEST}")
@@ -58,6 +58,8 @@ class Background:
         held = np.bincount(seen.indices, minlength=seen.shape[1])
         terms = np.sort(np.argsort(-held, kind="stable")[:TERMS])
         terms = terms[held[terms] > 0]
+        if len(terms) < 2:
+            raise ValueError(f"{X.shape[0]} papers without words are no background")
         common = sparse.csr_matrix(seen[:, terms])
         k = min(DIRECTIONS, len(terms) - 1, seen.shape[0] - 1)
         # Here, since it brings 60 MB along that a process which sends mail never needs.

@@ -127,6 +127,9 @@ class Blend:
             return closed, 1.0
         others = background.others[:, liked.columns]
         unjudged = ~liked.among(others)
+        if not unjudged.any():
+            # Every paper that is known says what a liked one says: there is nothing to measure against.
+            return closed, 1.0
         mean = Whitened.of(background, liked, self._noise(liked))
         beside = np.asarray(others @ mean.weights)
         worth = self.whitened * background.covered / _deviation(beside[unjudged])

@@ -15,6 +15,7 @@ from jobs.service import Service
 from profiles.profile import Profile
 from profiles.request import request
 from recommender import background
+from recommender.paper import Paper
 from tests.conftest import NOW
 
 
@@ -94,3 +95,13 @@ def test_a_new_edition_is_fitted_once_a_night_or_when_the_corpus_doubled(service
         paper_store.merge(session, synthetic.papers(5, first=1_000), source.id, NOW)
     assert not learning.refit(service, NOW + timedelta(hours=1))
     assert learning.refit(service, NOW + timedelta(hours=30))
+
+
+def test_papers_without_words_are_an_edition_too(service: Service) -> None:
+    papers = [Paper(f"hash:{n}", "") for n in range(background.FEWEST)]
+    with service.database.writing() as session:
+        source = source_store.add(session, name="s", kind="file", location="s", every_minutes=0, now=None)
+        paper_store.merge(session, papers, source.id, NOW)
+    assert learning.refit(service, NOW)
+    with service.database.reading() as session:
+        assert background.attached(learning.edition(service, session)) is None

@@ -153,6 +153,20 @@ def test_a_handful_of_papers_is_no_background(edition: Edition) -> None:
         Background.of(edition, edition.transform(CORPUS[:20]))
 
 
+def test_papers_without_words_are_no_background(edition: Edition) -> None:
+    with pytest.raises(ValueError, match="without words"):
+        Background.of(edition, edition.transform([Paper(f"p{n}", "", "") for n in range(400)]))
+
+
+@pytest.mark.parametrize("likes", [1, 120, 400])
+def test_where_every_paper_says_what_a_liked_one_says_weights_are_numbers(likes: int) -> None:
+    corpus = [replace(CORPUS[0], id=f"same{n}") for n in range(400)]
+    fitted = Edition.fit(corpus)
+    background.attach(fitted, Background.of(fitted, fitted.transform(corpus)))
+    weights = Blend().learn(fitted, Interests(), liked(corpus[:likes]))
+    assert (weights.scores(fitted.transform(corpus[-2:])) > 0.5).all()
+
+
 def test_the_whitened_mean_is_fishers_discriminant(edition: Edition) -> None:
     """(Σ + λI)⁻¹(μ − μ₀) by a dense solve over all columns, where every direction is kept."""
     X = edition.transform(CORPUS)[:, edition.text_columns]
