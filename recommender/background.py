@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import BinaryIO
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -12,6 +12,7 @@ from scipy import sparse
 
 from recommender.fitting import Fitting
 from recommender.frequencies import split_keys
+from recommender.liked import Liked
 from recommender.vectors import Edition, Matrix
 
 Floats = NDArray[np.float64]
@@ -24,6 +25,8 @@ SEEN = 20_000
 """So many are looked at for the directions in which papers differ most."""
 TERMS = 10_000
 DIRECTIONS = 128
+_SAME = 1e-5
+_SCATTERING = (2_654_435_761, 2_246_822_519)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +46,19 @@ class Background:
     variances: Floats
     centre: Floats
     covered: float
+    _by_column: Matrix = field(init=False)
+    _marks: Floats = field(init=False)
+    _marked: NDArray[np.intp] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # A reader takes some hundred of the directions' columns: they are to lie together in memory.
+        object.__setattr__(self, "directions", np.asfortranarray(self.directions))
+        object.__setattr__(self, "_by_column", sparse.csr_matrix(self.others.T))
+        text = sparse.coo_matrix(self.others[:, : len(self.mean)])
+        marks = _marks(text.col, text.data, text.row, self.others.shape[0])
+        order = np.argsort(marks[0])
+        object.__setattr__(self, "_marked", order[marks[0, order] != 0])
+        object.__setattr__(self, "_marks", marks[:, self._marked])
 
     @classmethod
     def of(cls, edition: Edition, X: Matrix, seed: int = 0) -> Background:
@@ -109,11 +125,40 @@ class Background:
                 held["variances"], held["centre"], float(held["covered"]),
             )  # fmt: skip
 
+    def at(self, columns: NDArray[np.int64]) -> sparse.csc_matrix[np.float32]:
+        """The sample on these columns alone, m × columns."""
+        return self._by_column[columns].T
+
+    def judged(self, liked: Liked) -> NDArray[np.bool_]:
+        """Which of the sample (m) are papers that the reader judged: they must not stand for all the rest."""
+        found = np.zeros(self.others.shape[0], bool)
+        words = liked.where < liked.words
+        columns = liked.columns[liked.where[words]]
+        own, other = _marks(columns, liked.values[words], liked.owners[words], len(liked.mass)), self._marks
+        begins, ends = (np.searchsorted(other[0], own[0] + far) for far in (-_SAME, _SAME))
+        for paper in np.flatnonzero(begins < ends).tolist():
+            near = slice(begins[paper], ends[paper])
+            found[self._marked[near]] |= np.abs(other[1, near] - own[1, paper]) <= _SAME
+        return found
+
     def within(self, columns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Which of ``columns`` (ascending) the directions know, and the directions there, k × found."""
+        """Which of ``columns`` (ascending) the directions know, and the directions there, found × k."""
         place = np.minimum(np.searchsorted(self.terms, columns), len(self.terms) - 1)
         found = np.flatnonzero(self.terms[place] == columns)
-        return found, self.directions[:, place[found]]
+        return found, self.directions.T[place[found]]
+
+
+def _marks(
+    columns: NDArray[np.integer[Any]], values: NDArray[np.float32], owners: NDArray[np.integer[Any]], n: int
+) -> Floats:
+    """Two numbers by which each of n papers is known again, 2 × n, 0 for one without words.
+
+    They are sums of its values, each times a number between -1 and 1 that the column's is scattered to.
+    """
+    scattered = (
+        (columns.astype(np.uint32) * np.uint32(factor)).view(np.int32) / 2**31 for factor in _SCATTERING
+    )
+    return np.array([np.bincount(owners, values * sign, minlength=n) for sign in scattered])
 
 
 def ordered(fitting: Fitting) -> bool:

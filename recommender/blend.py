@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,7 +14,7 @@ from recommender.background import Background, attached
 from recommender.interest import Examples, Interests
 from recommender.liked import Liked
 from recommender.logistic import Other, logistic
-from recommender.logodds import MASS, LogOdds, odds
+from recommender.logodds import LogOdds, Sparse, Stated, added, length, masses, odds, unit
 from recommender.vectors import Edition, Matrix
 from recommender.weights import Weights
 
@@ -80,95 +79,94 @@ class Blend:
     def learn(
         self, edition: Edition, interests: Interests, examples: Examples = (), X: Matrix | None = None
     ) -> Weights:
-        """One row of weights, its words of length one: some milliseconds once the examples are vectors."""
+        """One row of weights, its words of length one: a millisecond once ten examples are vectors."""
         vectors = edition.remembered([example.paper for example in examples]) if X is None else X
-        held = vectors[:, : edition.base_size]
-        mass = np.array([MASS.get(example.opinion, 0.0) for example in examples])
+        mass = masses(examples)
         if not (mass > 0).any():
-            return replace(self.plain.learn(edition, interests, examples, held), ranker=self.name)
-        liked = Liked.of(edition, held, mass)
-        # What is listed is added last: the likes say how much the categories of likes count, not those.
-        plain = self.plain.learn(edition, replace(interests, categories=()), examples, held)
-        listed = replace(plain, rows=plain.rows[:0], named=())
-        if interests.categories:
-            listed = self.plain.learn(edition, Interests(categories=interests.categories))
-        end = edition.text_columns.stop
-        names, weights = _part(edition, plain, end)
-        values, times = self._liked(edition, liked, held, (names, weights))
-        words = [(liked.columns, _unit(values))]
-        if interests.statement.strip() or interests.terms:
-            stated = self.plain.learn(edition, Interests(interests.statement, interests.terms))
+            return replace(self.plain.learn(edition, interests, examples, vectors), ranker=self.name)
+        liked = Liked.of(edition, vectors, mass)
+        stated = Stated.of(edition, interests)
+        support, plain = self.plain.weigh(edition, liked, stated)
+        begin, end = np.searchsorted(support, (edition.text_columns.stop, edition.base_size))
+        names = plain[begin:end]
+        values, times = self._liked(edition, liked, names)
+        words = [(liked.columns[: liked.words], unit(values))]
+        if stated.terms:
             few = self.said / math.sqrt(1 + liked.count / 10)
-            columns, values = _part(edition, stated, 0, end)
-            words.append((columns, few * values))
-        columns, values = _added(words)
-        parts = [(columns, _unit(values)), (names, times * weights), _part(edition, listed, end)]
-        columns, values = _added(parts)
-        row = sparse.csr_matrix(
-            (values.astype(np.float32), columns.astype(np.int32), [0, len(columns)]),
-            shape=(1, edition.base_size),
-        )
-        return Weights.made(edition, self.name, row, tuple(sorted((*plain.named, *listed.named))))
+            words.append(self._stated(edition, interests, few))
+        # What is listed is added last: the likes say how much the categories of likes count, not those.
+        listed, named = self.plain.listed(edition, interests)
+        named.update(self.plain.named(interests, examples, stated, plain))
+        columns, values = added(words)
+        columns, values = added([(columns, unit(values)), (support[begin:end], times * names), listed])
+        return Weights.single(edition, self.name, columns, values, named)
 
-    def _liked(
-        self, edition: Edition, liked: Liked, held: Matrix, names: tuple[Ints, Floats]
-    ) -> tuple[Floats, float]:
-        """The blend's weights on the columns of ``liked``, and how many times their ``names`` count.
+    def _stated(self, edition: Edition, interests: Interests, length: float) -> Sparse:
+        """The words and pairs of what is stated, and of what goes with it, as log-odds weigh them."""
+        row = self.plain.learn(edition, Interests(interests.statement, interests.terms)).rows
+        end = int(np.searchsorted(row.indices, edition.text_columns.stop))
+        return row.indices[:end].astype(np.int64), length * row.data[:end].astype(np.float64)
 
-        ``held`` are the judged papers on all fitted columns; ``names`` the columns of categories,
-        institutions and tags that have weights, and those.
+    def _liked(self, edition: Edition, liked: Liked, names: Floats) -> tuple[Floats, float]:
+        """The blend's weights on the words of ``liked``, and how many times those of its ``names`` count.
+
+        ``names`` are the weights of the categories, institutions and tags of ``liked``.
         """
         background = attached(edition)
-        shares = edition.fitting.shares[liked.columns]
-        unwanted = self.against * self._odds(edition, liked, -1, shares)
-        wanted = self._odds(edition, liked, 1, shares)
-        closed = wanted - unwanted
+        columns, shares = liked.columns[: liked.words], liked.shares[: liked.words]
+        pairs = np.where(columns >= edition.fitting.pairs_start, self.pairs, 1.0)
+        side = _Side.of(liked, 1)
+        unwanted = self.against * pairs * self._odds(_Side.of(liked, -1), shares)
+        closed = pairs * self._odds(side, shares) - unwanted
         if background is None:
             return closed, 1.0
-        others = background.others[:, liked.columns]
-        unjudged = ~liked.among(others)
+        others = background.at(columns)
+        unjudged = ~background.judged(liked)
         if not unjudged.any():
             # Every paper that is known says what a liked one says: there is nothing to measure against.
             return closed, 1.0
-        mean = Whitened.of(background, liked, self._noise(liked))
-        beside = np.asarray(others @ mean.weights)
+        mean = Whitened.of(background, liked, self._noise(side.total))
+        beside = _scores(others, mean.weights)
         worth = self.whitened * background.covered / _deviation(beside[unjudged])
-        first = np.asarray(others @ closed)
+        first = _scores(others, closed)
         spread = _deviation(first[unjudged])
         # With 60 likes readers of a phrase lose 0.009 by it, those of a tag 0.033; with 12 and 30 nothing.
-        way = self.local * (1 - background.covered) * min(1.0, 2 - liked.count / self.few)
+        way = self.local * (1 - background.covered) * min(1.0, 2 - side.total / self.few)
         if way > 0:
             near = np.where(unjudged, first / spread + worth * beside, -np.inf)
             shares = self._local(others, near, shares, way)
-            wanted = self._odds(edition, liked, 1, shares)
-            closed = wanted - unwanted
-            spread = _deviation(np.asarray(others @ closed)[unjudged])
+            closed = pairs * self._odds(side, shares) - unwanted
+            spread = _deviation(_scores(others, closed)[unjudged])
         blend = closed / spread + worth * mean.weights
-        length = _length(blend)
-        times = 1.0
+        if side.total < min(self.named_from, self.fit_from):
+            return blend, 1.0
+        X = liked.text()
+        long, times = length(blend), 1.0
         # With ten likes it cost authors 0.004 and, where likes are a part of few papers, 0.04. With 50, an
         # update after a click is to take 5 ms, of which this would be one.
-        if len(names[0]) and liked.count >= self.named_from:
+        if len(names) and side.total >= self.named_from:
             # Were a paper not liked, its terms would be held by one paper less.
-            fewer = (self._odds(edition, liked, 1, shares, less=1.0) - wanted) / spread
-            alone = liked.X @ (blend + fewer) + worth * mean.alone(liked)
-            words = np.concatenate([alone, np.asarray(others @ blend)[unjudged]])
-            times = self._times(edition, liked, words, held, (background.others, unjudged), names, length)
-        share = self.fitted * min(1.0, (liked.count - self.fit_from) / (self.fit_fully - self.fit_from))
+            fewer = pairs * (self._odds(side.fewer(), shares) - self._odds(side, shares)) / spread
+            alone = X @ (blend + fewer) + worth * mean.alone(liked, X)
+            words = np.concatenate([alone, _scores(others, blend)[unjudged]])
+            general = background.at(liked.columns[liked.words :])
+            beside = np.concatenate([self._alone(liked, names), _scores(general, names)[unjudged]])
+            times = self._times(liked, words, long * beside)
+        share = self.fitted * min(1.0, (side.total - self.fit_from) / (self.fit_fully - self.fit_from))
         if share > 0:
             rest = others if unjudged.all() else sparse.csc_matrix(sparse.csr_matrix(others)[unjudged])
-            blend = (blend + share * self._corrected(liked, rest, blend)) / (1 + share)
-        return blend, times * length / _length(blend)
+            blend = (blend + share * self._corrected(X, liked.mass, rest, blend)) / (1 + share)
+        return blend, times * long / length(blend)
 
-    def _corrected(self, liked: Liked, others: Other, blend: Floats) -> Floats:
+    def _corrected(self, X: Matrix, mass: Floats, others: Other, blend: Floats) -> Floats:
         """The blend as the logistic fit has it, as long as it was."""
         # Terms of a single paper help a little; beyond so many an update would take over 100 ms.
-        papers = np.bincount(liked.where, minlength=len(liked.columns))
+        papers = np.bincount(X.indices, minlength=X.shape[1])
         wanted = np.flatnonzero(papers > (len(papers) > _MOST_FITTED))
         both = others[:, wanted]
-        fit = logistic(liked.X[:, wanted], liked.mass, both, blend[wanted], self.freedom, self.rounds)
+        fit = logistic(X[:, wanted], mass, both, blend[wanted], self.freedom, self.rounds)
         whole = np.zeros(len(blend))
-        whole[wanted] = fit * _spread(others, blend) / _spread(both, fit)
+        whole[wanted] = fit * _deviation(_scores(others, blend)) / _deviation(_scores(both, fit))
         return whole
 
     def _local(self, others: Other, scores: Floats, shares: Floats, way: float) -> Floats:
@@ -188,118 +186,106 @@ class Blend:
         moved = shares * np.maximum(found / shares, 1.0) ** way
         return np.asarray(moved).clip(max=_MOST_SHARE)
 
-    def _odds(self, edition: Edition, liked: Liked, sign: float, shares: Floats, less: float = 0.0) -> Floats:
-        """The bent log-odds of the columns in the liked (1) or the disliked (-1) papers.
+    def _odds(self, side: _Side, shares: Floats) -> Floats:
+        """The bent log-odds of a side's words, against the ``shares`` of other papers that hold them."""
+        if side.total <= 0:
+            return np.zeros(len(shares))
+        found = odds(side.held, side.total, shares, self.pseudo)
+        often = side.repeats**self.often * (side.held / side.total) ** self.shared
+        return np.asarray(found**self.bent * often)
 
-        ``shares`` of other papers hold the columns; ``less`` papers are taken off those of the reader's that
-        hold a column, and off all.
-        """
-        masses = liked.side(sign)
-        total = float(masses.sum()) - less
-        if total <= 0:
-            return np.zeros(len(liked.columns))
-        r = liked.total(masses)
-        tf = liked.total(masses, liked.tf) / np.maximum(r, 1e-9)
-        held = (r - less).clip(min=0)
-        found = odds(held, total, shares, self.pseudo)
-        pair = np.where(liked.columns >= edition.fitting.pairs_start, self.pairs, 1.0)
-        return np.asarray(pair * found**self.bent * tf**self.often * (held / total) ** self.shared)
+    def _noise(self, likes: float) -> float:
+        return min(max(self.noise / likes, self.least_noise), self.most_noise)
 
-    def _noise(self, liked: Liked) -> float:
-        return min(max(self.noise / liked.count, self.least_noise), self.most_noise)
-
-    def _times(
-        self, edition: Edition, liked: Liked, words: Floats, held: Matrix,
-        general: tuple[Other, NDArray[np.bool_]], names: tuple[Ints, Floats], length: float,
-    ) -> float:  # fmt: skip
-        """How many times the weights of ``names`` count beside words of length one.
-
-        ``words`` are the scores that words of this ``length`` give the judged papers, then those papers of
-        the ``general`` ones that were not judged.
-        """
-        columns, weights = names
-        likes = liked.mass > 0
-        total = liked.count
-        inside = held.indices >= edition.text_columns.stop
-        owner = np.repeat(np.arange(len(likes)), np.diff(held.indptr))[inside]
-        at = np.searchsorted(columns, held.indices[inside])
-        r = np.bincount(at, liked.side(1)[owner], minlength=len(columns)).astype(np.float64)
-        shares, pseudo = edition.fitting.shares[columns], self.plain.pseudo
-        whole = odds(r, total, shares, pseudo)
-        fewer = odds((r - 1.0).clip(min=0), total - 1, shares, pseudo) - whole
+    def _alone(self, liked: Liked, names: Floats) -> Floats:
+        """What the judged papers score by the weights of ``names``, each as the others weigh them."""
+        shares, pseudo = liked.shares[liked.words :], self.plain.pseudo
+        r = liked.total(liked.side(1))[liked.words :]
+        whole = odds(r, liked.count, shares, pseudo)
+        fewer = odds((r - 1.0).clip(min=0), liked.count - 1, shares, pseudo) - whole
         # `LogOdds` scales its weights by a length that it keeps to itself.
-        scale = float(weights @ whole) / (float(whole @ whole) or 1.0)
-        alone = np.bincount(owner, (weights + scale * fewer)[at], minlength=len(likes))
-        others, unjudged = general
-        beside = length * np.concatenate([alone, np.asarray(others[:, columns] @ weights)[unjudged]])
-        both = np.column_stack([words, beside]) / _deviation(words[len(likes) :])
+        scale = float(names @ whole) / (float(whole @ whole) or 1.0)
+        inside = liked.where >= liked.words
+        each = (names + scale * fewer)[liked.where[inside] - liked.words]
+        return np.bincount(liked.owners[inside], each, minlength=len(liked.mass)).astype(np.float64)
+
+    def _times(self, liked: Liked, words: Floats, names: Floats) -> float:
+        """How many times names count beside words, by the scores that both give: first of the judged papers,
+        then of others."""
+        likes = liked.mass > 0
+        both = np.column_stack([words, names]) / _deviation(words[len(likes) :])
         judged, rest = both[: len(likes)], both[len(likes) :]
         return leave_one_out.ratio(judged[likes], liked.mass[likes], rest, self.doubt)
 
 
 @dataclass(frozen=True, slots=True)
-class Whitened:
-    """λ (Σ + λI)⁻¹ (mean of the likes − mean of all papers) on the columns of the judged papers.
+class _Side:
+    """The liked papers, or the disliked ones: as how many they count in all, in as many as how many each word
+    is ``held``, and the mean of its (1 + ln tf)^q there."""
 
-    ``unshifted`` are the weights without what the mean of all papers takes off; ``found`` and ``directions``
-    (k × found) are where the covariance is known, and ``shrunk`` (k) how far each direction is shrunk.
+    total: float
+    held: Floats
+    repeats: Floats
+
+    @classmethod
+    def of(cls, liked: Liked, sign: float) -> _Side:
+        masses = liked.side(sign)
+        total = float(masses.sum())
+        if total <= 0:
+            return cls(0.0, np.zeros(liked.words), np.zeros(liked.words))
+        held = liked.total(masses)[: liked.words]
+        repeats = liked.total(masses, liked.repeats())[: liked.words]
+        return cls(total, held, repeats / np.maximum(held, 1e-9))
+
+    def fewer(self) -> _Side:
+        """The same with one paper less that holds each word, and one less in all."""
+        return _Side(self.total - 1, np.maximum(self.held - 1, 0.0), self.repeats)
+
+
+@dataclass(frozen=True, slots=True)
+class Whitened:
+    """λ (Σ + λI)⁻¹ (mean of the likes − mean of all papers) on the words of the judged papers.
+
+    ``own`` is the mean of the likes, ``found`` and ``directions`` (found × k) are where the covariance is
+    known, and ``shrunk`` (k) how far each direction is shrunk.
     """
 
     weights: Floats
-    unshifted: Floats
+    own: Floats
     found: Ints
     directions: NDArray[np.float32]
-    shrunk: Floats
+    shrunk: NDArray[np.float32]
 
     @classmethod
     def of(cls, background: Background, liked: Liked, noise: float) -> Whitened:
         """Learn from ``liked``; λ is ``noise``."""
-        own = liked.total(liked.side(1), liked.X.data.astype(np.float64)) / liked.count
-        found, directions = background.within(liked.columns)
-        shrunk = background.variances / (background.variances + noise)
-        unshifted, mean = own.copy(), own - background.mean[liked.columns]
+        own = liked.total(liked.side(1), liked.values)[: liked.words] / liked.count
+        columns = liked.columns[: liked.words]
+        found, directions = background.within(columns)
         # In float32 throughout: numpy would copy the directions to float64 for each product.
-        along = directions @ own[found].astype(np.float32)
-        unshifted[found] -= (shrunk * along).astype(np.float32) @ directions
-        mean[found] -= (shrunk * (along - background.centre)).astype(np.float32) @ directions
-        return cls(mean, unshifted, found, directions, shrunk)
+        shrunk = (background.variances / (background.variances + noise)).astype(np.float32)
+        along = own[found].astype(np.float32) @ directions - background.centre
+        weights = own - background.mean[columns]
+        weights[found] -= directions @ (shrunk * along).astype(np.float32)
+        return cls(weights, own, found, directions, shrunk)
 
-    def alone(self, liked: Liked) -> Floats:
-        """What each paper's score loses if it is taken out of the mean."""
+    def alone(self, liked: Liked, X: Matrix) -> Floats:
+        """What each of the judged papers ``X`` loses of its score if it is taken out of the mean."""
         masses = liked.side(1)
         share = masses / np.maximum(liked.count - masses, 1e-9)
-        squares = np.bincount(liked.owners, liked.X.data.astype(np.float64) ** 2, minlength=len(masses))
-        along = np.asarray(liked.X[:, self.found] @ self.directions.T)
-        own = squares - (along**2) @ self.shrunk
-        return np.asarray(share * (liked.X @ self.unshifted - own))
+        along = np.asarray(X[:, self.found] @ self.directions)
+        rest, mean = self.own.copy(), self.own[self.found].astype(np.float32) @ self.directions
+        rest[self.found] -= self.directions @ (self.shrunk * mean)
+        own = np.asarray(X.power(2) @ np.ones(X.shape[1])) - (along**2) @ self.shrunk
+        return np.asarray(share * (X @ rest - own))
 
 
-def _spread(others: Other, weights: Floats) -> float:
-    """The standard deviation of the scores of the other papers, 1 where they all score the same."""
-    return _deviation(np.asarray(others @ weights))
+def _scores(others: Other, weights: Floats) -> Floats:
+    """The scores of the other papers, in single precision, or scipy would copy all of them for a product."""
+    return np.asarray(others @ weights.astype(np.float32), np.float64)
 
 
 def _deviation(scores: Floats) -> float:
-    return float(np.std(scores)) or 1.0
-
-
-def _part(edition: Edition, weights: Weights, start: int, stop: int | None = None) -> tuple[Ints, Floats]:
-    """The fitted columns from ``start`` to before ``stop`` that have weights, and those."""
-    row = weights.rows
-    wanted = (row.indices >= start) & (row.indices < (edition.base_size if stop is None else stop))
-    return row.indices[wanted].astype(np.int64), row.data[wanted].astype(np.float64)
-
-
-def _added(parts: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, Floats]:
-    """The sum of sparse vectors: its columns, ascending, and its values."""
-    columns, where = np.unique(np.concatenate([columns for columns, _ in parts]), return_inverse=True)
-    values = np.bincount(where, np.concatenate([values for _, values in parts]), minlength=len(columns))
-    return columns.astype(np.int64), values.astype(np.float64)
-
-
-def _length(values: Floats) -> float:
-    return math.sqrt(float((values**2).sum())) or 1.0
-
-
-def _unit(values: Floats) -> Floats:
-    return values / _length(values)
+    """The standard deviation, 1 where they are all the same."""
+    apart = scores - scores.mean()
+    return math.sqrt(float(apart @ apart) / len(scores)) or 1.0

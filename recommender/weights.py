@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,6 +15,8 @@ from recommender.packed import Unpacked, feature_of, pack
 from recommender.vectors import Edition, Matrix
 
 _PROFILES_AT_ONCE = 1_000  # keeps the dense product of 3,000 papers at 12 MB
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Named = tuple[tuple[Feature, tuple[float, ...]], ...]
 
 
@@ -39,6 +41,17 @@ class Weights:
     named: Named = ()
 
     @classmethod
+    def single(
+        cls, edition: Edition, ranker: str, columns: Ints, values: Floats, named: Mapping[Feature, float]
+    ) -> Weights:
+        """One row of ``values`` at fitted ``columns``, which ascend, and of those that go by name."""
+        # Bounds in the type of the columns, or scipy looks for one that holds both.
+        held = (values.astype(np.float32), columns.astype(np.int32), np.array([0, len(columns)], np.int32))
+        row = sparse.csr_matrix(held, shape=(1, edition.base_size))
+        kept = sorted((feature, (value,)) for feature, value in named.items() if value)
+        return cls.made(edition, ranker, row, tuple(kept))
+
+    @classmethod
     def made(cls, edition: Edition, ranker: str, rows: Matrix, named: Named = ()) -> Weights:
         """Weights on ``edition``: k rows on its fitted columns (k × base_size), and those that go by name.
 
@@ -46,7 +59,11 @@ class Weights:
         what was stored say the same to the last digit.
         """
         data = rounded(rows.data)
-        spots = [(column, numbers) for feature, numbers in named for column in edition.columns_of(feature)]
+        spots = [
+            (column, numbers)
+            for feature, numbers in (named if edition.extension else ())
+            for column in edition.columns_of(feature)
+        ]
         k = rows.shape[0]
         columns = np.array([column for column, _ in spots], np.int32)
         values = np.array([numbers for _, numbers in spots], np.float32).reshape(len(spots), k)
