@@ -7,6 +7,11 @@ import sys
 
 import structlog
 
+# Where a fault came from, without the values of that moment: passwords and readers' addresses are among them.
+_AS_OBJECT = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
 
 def configure(level: str) -> None:
     """Send structured log lines of this level and above to stderr, those of libraries among them.
@@ -19,9 +24,13 @@ def configure(level: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.StackInfoRenderer() if people else structlog.processors.dict_tracebacks,
+        structlog.processors.StackInfoRenderer() if people else _AS_OBJECT,
     ]
-    last = structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer()
+    last = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if people
+        else structlog.processors.JSONRenderer()
+    )
     structlog.configure(
         processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(number),

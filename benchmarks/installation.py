@@ -83,7 +83,7 @@ def _settle(service: Service, readers: int) -> None:
     liked = synthetic.papers(10 * _DISTINCT)
     with service.database.reading() as session:
         edition = learning.edition(service, session)
-        last = paper_store.count(session)
+        last = paper_store.last_number(session)
     models = [
         RANKERS[DEFAULT].learn(edition, Interests(), [Judged(p, "like") for p in liked[at : at + 10]])
         for at in range(0, len(liked), 10)
@@ -156,7 +156,7 @@ def _one_more(service: Service) -> Profile:
         )  # fmt: skip
         found.append(subscribe.create(service, wanted, NOW, confirmed="by the benchmark"))
     with service.database.writing() as session:
-        last = paper_store.count(session)
+        last = paper_store.last_number(session)
         _insert(session, DigestRow, _digests([found[0].subscriber_id], last))
         _insert(session, FeedbackRow, _ratings([p.id for p in found], last, 40))
         for profile in found:

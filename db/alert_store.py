@@ -23,10 +23,15 @@ _SCORES_COUNT = timedelta(days=45)
 # --- batches ---------------------------------------------------------------------------------------------
 
 
+def has_news(session: Session) -> bool:
+    """Whether there is news that belongs to no batch yet."""
+    waiting = select(PaperRow.id).where(PaperRow.news, PaperRow.batch_id.is_(None)).limit(1)
+    return session.execute(waiting).first() is not None
+
+
 def make_batch(session: Session, now: datetime, receipt: str) -> Batch | None:
     """Gather the news that belongs to no batch yet into a new one; None if there is none."""
-    waiting = select(PaperRow.id).where(PaperRow.news, PaperRow.batch_id.is_(None)).limit(1)
-    if session.execute(waiting).first() is None:
+    if not has_news(session):
         return None
     row = BatchRow(made_at=now, papers=0, receipt=receipt, matched_at=None)
     session.add(row)

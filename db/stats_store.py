@@ -17,7 +17,6 @@ from db.tables import (
     FeedbackRow,
     LeaseRow,
     MatchRow,
-    PaperRow,
     ProfileRow,
     ReceiptRow,
     SourceRow,
@@ -64,11 +63,6 @@ class Post:
 
     holder: str
     until: datetime
-
-
-def papers(session: Session) -> int:
-    """How many papers were ever stored: the highest row number, since counting millions takes seconds."""
-    return session.scalar(select(func.max(PaperRow.id))) or 0
 
 
 def checks(session: Session, since: datetime) -> list[Checks]:

@@ -1,8 +1,8 @@
-"""Steps that need the ranking, each in a process of its own.
+"""Steps that need the ranking, in a process that ends with its run.
 
-Such a process loads scikit-learn and an edition, 100 MB and more, and gives all of it back when it ends with
-its step: a scheduler is idle for most of its days. It costs a second of processor time, where there is
-something to do.
+Such a process loads scikit-learn and an edition, 100 MB and more, and gives all of it back when it ends: a
+scheduler is idle for most of its days. It costs a second of processor time to begin, where there is something
+to do, so what one run has to do in it one process does, step by step.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from multiprocessing.connection import Connection
-from typing import TypeVar
+from multiprocessing.context import SpawnProcess
+from typing import Any, TypeVar
 
 import structlog
 
@@ -36,17 +37,27 @@ class StepError(Exception):
 
 
 class Apart:
-    """A process for each step that has anything to do. ``make`` builds the service in it; it is a function of
-    a module, so that the process can import it."""
+    """A process for each run that has anything to do. ``make`` builds the service in it; it is a function of
+    a module, so that the process can import it.
+
+    A run and the mail beside it may be at work at once; each has its own process, by the run's name.
+    """
 
     def __init__(self, make: Callable[[], Service]) -> None:
         self._make = make
+        self._kept: dict[str, tuple[SpawnProcess, Connection]] = {}
 
     def refit(self, service: Service, now: datetime, run: str) -> bool:
         """Fit a new edition where one is due."""
         with service.database.reading() as session:
             wanted = due.edition(session, now)
-        return self._do(HERE.refit, now, run) if wanted else False
+        if not wanted:
+            return False
+        try:
+            return self._do(HERE.refit, now, run)
+        finally:
+            # All papers were read for it; what that took does not stay for the rest of the run.
+            self.over(run)
 
     def match(self, service: Service, now: datetime, run: str) -> Matched:
         """Match all that waits."""
@@ -72,23 +83,34 @@ class Apart:
             wanted = due.library(session, now)
         return self._do(HERE.library, now, run) if wanted else 0
 
-    def _do(self, step: Step[T], now: datetime, run: str) -> T:
-        """Wait for a process to do it. Raises `StepError`."""
-        told, tells = _CONTEXT.Pipe(duplex=False)
-        process = _CONTEXT.Process(target=_work, args=(tells, self._make, step, now, run))
-        with told:
-            with tells, _stops_wait():
-                process.start()
-            try:
-                done: tuple[T, str] = told.recv()
-            except EOFError:
-                process.join()
-                how = f"the process that did it ended with status {process.exitcode}"
-                raise StepError(f"{how}; was it killed for want of memory?") from None
+    def over(self, run: str) -> None:
+        """End the run's process, if it has one; it is not in the middle of anything."""
+        process, link = self._kept.pop(run, (None, None))
+        if process is not None and link is not None:
+            link.close()
             process.join()
+
+    def _do(self, step: Step[T], now: datetime, run: str) -> T:
+        """Wait for the run's process to do it. Raises `StepError`."""
+        process, link = self._kept.get(run) or self._begin(run)
+        try:
+            link.send((step, now))
+            done: tuple[T, str] = link.recv()
+        except (EOFError, OSError):
+            self.over(run)
+            how = f"the process that did it ended with status {process.exitcode}"
+            raise StepError(f"{how}; was it killed for want of memory?") from None
         if done[1]:
             raise StepError(done[1])
         return done[0]
+
+    def _begin(self, run: str) -> tuple[SpawnProcess, Connection]:
+        link, other = _CONTEXT.Pipe()
+        process = _CONTEXT.Process(target=_work, args=(other, self._make, run))
+        with other, _stops_wait():
+            process.start()
+        self._kept[run] = process, link
+        return process, link
 
 
 @contextmanager
@@ -101,21 +123,25 @@ def _stops_wait() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(tells: Connection, make: Callable[[], Service], step: Step[T], now: datetime, run: str) -> None:
-    """Do one step. What was begun is finished: whoever stops the scheduler waits for it, as for any step."""
+def _work(link: Connection, make: Callable[[], Service], run: str) -> None:
+    """Do the steps that come, until there are no more or the scheduler is gone. What was begun is finished:
+    whoever stops the scheduler waits for it, as for any step."""
     for number in _STOPS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
-    done, why = None, ""
-    with structlog.contextvars.bound_contextvars(run=run):
-        try:
-            service = make()
+    service: Service | None = None
+    # What was done when nobody is there any more to be told is in the database.
+    with structlog.contextvars.bound_contextvars(run=run), suppress(EOFError, OSError):
+        while True:
+            step, now = link.recv()
+            done: Any = None
+            why = ""
             try:
+                service = service or make()
                 done = step(service, now, run)
-            finally:
-                service.database.dispose()
-        except Exception as exc:  # whatever it is, the scheduler is told and goes on
-            why = f"{type(exc).__name__}: {exc}"
-            log.exception("a step failed in its process")
-    with suppress(OSError):  # the scheduler may be gone; what was done is in the database
-        tells.send((done, why))
+            except Exception as exc:  # whatever it is, the scheduler is told and goes on
+                why = f"{type(exc).__name__}: {exc}"
+                log.exception("a step failed in its process")
+            link.send((done, why))
+    if service is not None:
+        service.database.dispose()

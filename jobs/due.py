@@ -31,7 +31,7 @@ TRENDS_AFTER = timedelta(hours=20)
 
 def edition(session: Session, now: datetime) -> bool:
     """Whether the edition in force is a night old, or the corpus has doubled since."""
-    papers = paper_store.count(session)
+    papers = paper_store.last_number(session)
     latest = model_store.latest_edition(session)
     if not papers or latest is None:
         return bool(papers)

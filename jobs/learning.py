@@ -49,7 +49,7 @@ def refit(service: Service, now: datetime) -> bool:
     with service.database.reading() as session:
         if not due.edition(session, now):
             return False
-        papers = paper_store.count(session)
+        papers = paper_store.last_number(session)
         terms = [term for p in subscriber_store.profiles(session) for term, _ in p.interests.terms]
         fitted = Edition.fit(paper_store.stream(session), Edition.shipped(), terms)
         latest_papers = [s.paper for s in paper_store.all_papers(session, newest=background.SEEN)]

@@ -13,7 +13,11 @@ from jobs.tally import Matched
 
 
 def gather(service: Service, now: datetime, checked: Sequence[Receipt]) -> Batch | None:
-    """Make a batch of what is news and belongs to none, with the words that tell readers what was checked."""
+    """Make a batch of what is news and belongs to none, with the words that tell readers what was checked;
+    None, and nothing is written, if there is no news."""
+    with service.database.reading() as session:
+        if not alert_store.has_news(session):
+            return None
     with service.database.writing() as session:
         latest = alert_store.latest_batch(session)
         since = latest.made_at if latest else None

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from db import alert_store, queue_store, relay_store, source_store, stats_store
+from db import alert_store, paper_store, queue_store, relay_store, source_store, stats_store
 from db.queue_store import Queue
 from db.records import Queued, Receipt, Source
 from db.relay_store import Relay
@@ -85,7 +85,7 @@ def standing(database: Database, now: datetime) -> Standing:
         sent = stats_store.deliveries(session, day, about=_SAMPLE)
         began = announced_at(batches, stats_store.arrivals(session, month))
         return Standing(
-            at=now, papers=stats_store.papers(session), sources=tuple(source_store.every(session)),
+            at=now, papers=paper_store.last_number(session), sources=tuple(source_store.every(session)),
             latest=source_store.latest_receipts(session), checks=tuple(stats_store.checks(session, day)),
             batches=tuple(batches), outbox=alert_store.outbox_states(session),
             sent=stats_store.sent_since(session, day), relay=relay_store.relay(session),

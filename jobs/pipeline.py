@@ -30,7 +30,7 @@ def run_once(service: Service, now: datetime, run: str, hands: Hands = HERE) -> 
 
     Each step does what the database says is due, in transactions of its own, so that a run which is
     interrupted anywhere is finished by the next one and nothing is done twice. ``hands`` do what needs the
-    ranking: this process, one that ends with the step, or workers.
+    ranking: this process, one that ends with the run, or workers.
     """
     # sources.<format>.parse -> paper_store.merge
     checked = stage(service, "ingest", lambda: ingest.check_due(service, now, run))

@@ -1,4 +1,4 @@
-"""Who does what needs the ranking: this process, one that ends with the step, or workers.
+"""Who does what needs the ranking: this process, one that ends with the run, or workers.
 
 The second is in jobs/apart.py, the third in jobs/workers.py.
 """
@@ -30,9 +30,12 @@ class Hands(Protocol):
     def library(self, service: Service, now: datetime, run: str) -> int:
         """See to it that search, topics and trends take in what is new; how many papers came in."""
 
+    def over(self, run: str) -> None:
+        """Give back what was kept for a run, which has come to its end, a good one or not."""
+
 
 class Here:
-    """This process, one step after the other: a run by hand, or a process that was made for one step.
+    """This process, one step after the other: a run by hand, or a process that was made for a run.
 
     Each step is imported when it is taken: an idle process does without the 100 MB of the ranking.
     """
@@ -66,6 +69,9 @@ class Here:
         from jobs import library  # noqa: PLC0415
 
         return library.keep(service, now)
+
+    def over(self, run: str) -> None:
+        """Nothing was kept."""
 
 
 HERE = Here()

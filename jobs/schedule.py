@@ -155,6 +155,7 @@ def tick(service: Service, post: Post, clock: Clock, hands: Hands = HERE) -> Run
             log.exception("run failed; it is tried again at the next tick")
         finally:
             post.began = None
+            hands.over(run)
     with service.database.writing() as session:
         turn_store.finish(session, number, clock.holder, clock.now(), report(done) if done else {}, error)
     return done
@@ -185,6 +186,8 @@ def mail_beside(service: Service, post: Post, clock: Clock, hands: Hands = HERE)
         except Exception as exc:
             error = f"{type(exc).__name__}: {exc}"
             log.exception("mail beside a long run failed; it is tried again at the next tick")
+        finally:
+            hands.over(run)
     with service.database.writing() as session:
         told = {"sent": sent.sent, "retried": sent.retried, "failed": sent.failed}
         turn_store.finish(session, number, clock.holder, clock.now(), told, error)

@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import groupby
 
 import numpy as np
+import structlog
 
 from db import alert_store, mine_store, shadow_store, subscriber_store
 from db.records import Match, Pick
@@ -22,6 +23,8 @@ from recommender.choosing import NEAR
 from recommender.interleave import Drafted, Team, credited, sign_test, team_draft
 from recommender.ranking import RANKERS
 
+log = structlog.get_logger()
+
 
 def score_pending(service: Service, now: datetime) -> int:
     """Let every ranker on trial look at the batches that were matched since it began; how many lists it made.
@@ -32,8 +35,10 @@ def score_pending(service: Service, now: datetime) -> int:
     with service.database.reading() as session:
         waiting = shadow_store.waiting(session)
     made = 0
+    for ranker in sorted({trial.ranker for trial, _ in waiting} - RANKERS.keys()):
+        _end(service, ranker)
     for trial, batch_id in waiting:
-        if trial.ranker not in RANKERS:  # of an earlier version
+        if trial.ranker not in RANKERS:
             continue
         with service.database.reading() as session:
             found = _shadow(service, session, trial, batch_id, now)
@@ -49,6 +54,17 @@ def score_pending(service: Service, now: datetime) -> int:
             made += shadow_store.keep(session, shadow if shared else replace(shadow, drafted=()), now)
     service.news = None
     return made
+
+
+def _end(service: Service, ranker: str) -> None:
+    """End the trials of a ranker of another version; otherwise they would be looked at again in each run."""
+    with service.database.writing() as session:
+        ended = shadow_store.stop(session, ranker)
+    log.warning(
+        "a ranker on trial does not exist in this version; its trials are ended", ranker=ranker,
+        profiles=ended, cure=f"`paperwatch shadow report {ranker}` keeps what it found; begin another trial "
+        "with `paperwatch shadow start`",
+    )  # fmt: skip
 
 
 def _shadow(

@@ -19,6 +19,9 @@ def thin(service: Service, now: datetime, run: str) -> dict[str, int] | None:
     table, or None if it was."""
     slot = now.replace(hour=_AT.hour, minute=0, second=0, microsecond=0)
     slot = slot if slot <= now else slot - timedelta(days=1)
+    with service.database.reading() as session:
+        if turn_store.finished(session, ["thin"], slot):
+            return None
     with service.database.writing() as session:
         number = turn_store.claim(session, "thin", slot, run, run, now)
     if number is None:

@@ -79,6 +79,10 @@ class Workers:
         """Take in what is new, as much as one run does."""
         return self._alone.library(service, now, run)
 
+    def over(self, run: str) -> None:
+        """Let it go of what it kept for the run."""
+        self._alone.over(run)
+
     def deliver(self, service: Service, now: datetime, run: str) -> tuple[Delivered, Delivered]:
         """Hand out what is due to as many workers as it is worth."""
         queue = _look(service)

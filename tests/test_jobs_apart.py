@@ -1,7 +1,8 @@
-"""Steps that need the ranking have a process of their own, and an idle scheduler stays small."""
+"""Steps that need the ranking have a process for the run, and an idle scheduler stays small."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -13,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from db import alert_store
+from benchmarks import synthetic
+from db import alert_store, migrate, paper_store, source_store
+from db.session import Database
 from jobs import due
 from jobs.alerts.links import Links
 from jobs.alerts.mail import Sender
@@ -45,12 +48,12 @@ if __name__ == "__main__":
 
 
 def _make() -> Service:
+    with Path(os.environ["PROCESSES_OF_THIS_TEST"]).open("a", encoding="utf-8") as noted:
+        noted.write(f"{os.getpid()}\n")
     return Service(_database(), Links("http://papers.example.org", "a secret"), Sender("P", "p@x.org"), _mail)
 
 
-def _database():  # type: ignore[no-untyped-def]
-    from db.session import Database
-
+def _database() -> Database:
     return Database(os.environ["DATABASE_OF_THIS_TEST"])
 
 
@@ -69,8 +72,9 @@ def _killed() -> Service:
 
 @pytest.fixture
 def here(service: Service, outbox: OutboxFolder, monkeypatch: pytest.MonkeyPatch) -> Service:
-    """The service, and where another process finds its database and its outbox."""
+    """The service, and where another process finds its database and its outbox, and notes that it began."""
     monkeypatch.setenv("DATABASE_OF_THIS_TEST", service.database.url)
+    monkeypatch.setenv("PROCESSES_OF_THIS_TEST", str(outbox.folder.parent.with_name("processes")))
     monkeypatch.setenv("OUTBOX_OF_THIS_TEST", str(outbox.folder))
     return service
 
@@ -92,17 +96,24 @@ def test_a_scheduler_loads_no_ranking_whether_there_is_work_or_not(tmp_path: Pat
 
 
 @pytest.mark.postgres
-def test_a_run_by_processes_of_their_own_is_a_run(
+def test_a_run_by_a_process_of_its_own_is_a_run(
     ingested: Service, here: Service, outbox: OutboxFolder
 ) -> None:
     subscribe_reader(here)
     hands = Apart(_make)
     assert hands.refit(here, NOW, "r")
+    assert multiprocessing.active_children() == [], "what an edition took does not stay"
     assert not hands.refit(here, NOW, "r")
     assert hands.match(here, NOW, "r").batches == 1
     assert hands.deliver(here, NOW, "r")[1].sent == 1
     assert len(mails(outbox)) == 1
     assert hands.library(here, NOW, "r") == 40
+    began = outbox.folder.parent.with_name("processes").read_text().split()
+    assert len(set(began)) == len(began) == 2, "one for the edition, one for all that followed"
+    assert [str(child.pid) for child in multiprocessing.active_children()] == began[1:]
+    hands.over("r")
+    hands.over("r")
+    assert multiprocessing.active_children() == []
     with here.database.reading() as session:
         assert not due.library(session, NOW)
         assert alert_store.unmatched_batches(session) == []
@@ -118,10 +129,67 @@ def test_no_process_is_made_where_nothing_is_due(service: Service) -> None:
 
 
 def test_a_step_that_fails_or_is_killed_is_told_as_an_error(ingested: Service) -> None:
+    hands = Apart(_broken)
     with pytest.raises(StepError, match="ValueError: nothing can be built"):
-        Apart(_broken).match(ingested, NOW, "r")
+        hands.match(ingested, NOW, "r")
+    hands.over("r")
     with pytest.raises(StepError, match="status -9"):
         Apart(_killed).match(ingested, NOW, "r")
+    assert multiprocessing.active_children() == []
+
+
+def test_a_process_that_is_killed_between_two_steps_loses_nothing(
+    ingested: Service, here: Service, outbox: OutboxFolder
+) -> None:
+    subscribe_reader(here)
+    hands = Apart(_make)
+    assert hands.match(here, NOW, "one").batches == 1
+    (process,) = multiprocessing.active_children()
+    process.kill()
+    process.join()
+    with pytest.raises(StepError, match="status -9"):
+        hands.deliver(here, NOW, "one")
+    hands.over("one")
+    assert hands.deliver(here, NOW, "two")[1].sent == 1
+    hands.over("two")
+    assert len(mails(outbox)) == 1
+
+
+def test_an_idle_tick_takes_no_more_steps_with_many_papers_on_hand(tmp_path: Path) -> None:
+    few, many = (_steps_of_an_idle_tick(tmp_path / f"{size}.db", size) for size in (30, 600))
+    assert many < 1.1 * few
+
+
+def _steps_of_an_idle_tick(file: Path, size: int) -> int:
+    """How many steps SQLite takes for a tick at which nothing is due, with so many papers on hand."""
+    database = Database(f"sqlite:///{file}")
+    migrate.upgrade(database)
+    outbox = OutboxFolder(file.parent / "outbox")
+    links = Links("http://papers.example.org", "a secret")
+    service = Service(database, links, Sender("P", "p@x.org"), lambda: outbox)
+    with database.writing() as session:
+        source = source_store.add(session, name="a", kind="file", location="a", every_minutes=0, now=None)
+        paper_store.merge(session, synthetic.papers(size), source.id, NOW)
+    post, moment, steps = Post(service, "one"), NOW, 0
+    clock = Clock(60, lambda: moment, lambda: f"r{moment:%M}", "one")
+    post.renew(NOW)
+    assert tick(service, post, clock) is not None  # everything is matched and indexed
+    moment += timedelta(minutes=1)
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    with database.engine.connect() as connection:
+        driven = connection.connection.driver_connection
+        assert driven is not None
+        driven.set_progress_handler(count, 1)
+    done = tick(service, post, clock, Apart(_broken))
+    assert done is not None
+    database.dispose()
+    assert steps
+    return steps
 
 
 # --- mail beside a long run --------------------------------------------------------------------------------

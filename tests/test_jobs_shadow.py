@@ -8,13 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from app.cli import app
 from db import alert_store, paper_store, shadow_store, subscriber_store
 from db.records import Match
 from db.shadow_store import Trial
-from jobs import match, shadow
+from jobs import due, match, shadow
 from jobs.service import Service
 from profiles.profile import Profile
 from tests.conftest import NOW
@@ -159,6 +160,25 @@ def test_a_profile_that_is_deleted_meanwhile_ends_its_trial_and_no_other(
     assert shadow.score_pending(service, LATER) == 1
     with service.database.reading() as session:
         assert [s.profile for s in shadow_store.found(session)] == [profiles[1].id]
+
+
+def test_the_trial_of_a_ranker_that_is_gone_ends_with_a_warning_and_the_others_go_on(
+    service: Service,
+) -> None:
+    (profile,) = join(service, 1, per_day=8)
+    begin(service, [profile], interleaved=False)
+    with service.database.writing() as session:
+        shadow_store.start(session, Trial(profile.id, "of-another-version", False, NOW))
+    announce(service, 0)
+    match.match_pending(service, NOW)
+    with capture_logs() as told:
+        assert shadow.score_pending(service, LATER) == 1
+    (warning,) = [each for each in told if each["log_level"] == "warning"]
+    assert warning["ranker"] == "of-another-version"
+    assert "paperwatch shadow start" in warning["cure"]
+    with service.database.reading() as session:
+        assert [trial.ranker for trial in shadow_store.trials(session)] == ["log-odds"]
+        assert not due.shadow(session), "no process is begun for it at the next tick"
 
 
 def test_muted_papers_are_on_no_list(service: Service) -> None:

@@ -107,7 +107,7 @@ def test_a_snapshot_whose_parsing_process_is_killed_keeps_what_it_merged_and_goe
     assert receipt.outcome == "error"
     assert "it goes on where it stopped" in receipt.error
     with service.database.reading() as session:
-        kept = paper_store.count(session)
+        kept = paper_store.last_number(session)
     (receipt,) = ingest.ingest_locations(service, [str(file)], NOW, "two")
     assert 10 <= kept < 100
     assert (receipt.received, receipt.new) == (100, 100 - kept)

@@ -90,6 +90,24 @@ def test_every_line_carries_the_run_be_it_ours_or_a_librarys(capsys: pytest.Capt
     assert lines[1]["level"] == "warning"
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_fault_is_logged_with_its_place_and_without_what_its_variables_held(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    logs.configure("info")
+    password = "-".join(("open", "sesame"))
+    try:
+        raise ValueError("a fault")
+    except ValueError:
+        structlog.get_logger().exception("ours", wanted=len(password))
+        logging.getLogger("somebody").exception("theirs")
+    told = capsys.readouterr().err
+    assert told.count("ValueError") >= 2
+    assert "test_jobs_stages.py" in told
+    assert password not in told
+
+
 def test_counts_of_several_parts_are_added_up() -> None:
     assert stages.counts([]) == {}
     assert stages.counts(3) == {"done": 3}
