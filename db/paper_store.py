@@ -370,10 +370,16 @@ def revisions(session: Session, number: int) -> list[Revision]:
     return [Revision(r.version, r.title, r.abstract, r.replaced_at) for r in session.scalars(query)]
 
 
-def stream(session: Session) -> Iterator[Paper]:
-    """Every paper, in row order, without holding all of them."""
-    query = select(*COLUMNS).order_by(PaperRow.id).execution_options(yield_per=_CHUNK)
-    for row in session.execute(query):
+def stream(session: Session, *, newest: int) -> Iterator[Paper]:
+    """The ``newest`` papers by announcement day, with the others of the earliest of these days, or all papers
+    if there are no more; without holding all of them."""
+    query = select(*COLUMNS)
+    dated = PaperRow.announced.is_not(None)
+    days = select(PaperRow.announced).where(dated).order_by(PaperRow.announced.desc())
+    earliest = session.scalar(days.offset(newest).limit(1))
+    if earliest is not None:
+        query = query.where(PaperRow.announced >= earliest)
+    for row in session.execute(query.execution_options(yield_per=_CHUNK)):
         yield stored(row).paper
 
 

@@ -22,6 +22,10 @@ from recommender.paper import Paper
 from recommender.ranking import DEFAULT, RANKERS, Weights
 from recommender.vectors import Edition
 
+# Document frequencies are counted in so many papers, the latest: a year of arXiv. Counted in 100,000 of 218,000
+# authors lose 0.003 +- 0.003 of nDCG@10, in 30,000 0.008 +- 0.004. Counting three million would take ten minutes
+# and many GB every night.
+_COUNTED = 300_000
 # So many profiles' weights are kept for the pages of their readers, some 20 kB each.
 _REMEMBERED = 500
 
@@ -44,14 +48,14 @@ def edition(service: Service, session: Session) -> Edition:
 
 
 def refit(service: Service, now: datetime) -> bool:
-    """Fit a new edition from all papers on hand if the one in force is a night old, or the corpus has doubled
-    since; whether one was fitted."""
+    """Fit a new edition from the latest papers on hand if the one in force is a night old, or the corpus has
+    doubled since; whether one was fitted."""
     with service.database.reading() as session:
         if not due.edition(session, now):
             return False
         papers = paper_store.last_number(session)
         terms = [term for p in subscriber_store.profiles(session) for term, _ in p.interests.terms]
-        fitted = Edition.fit(paper_store.stream(session), Edition.shipped(), terms)
+        fitted = Edition.fit(paper_store.stream(session, newest=_COUNTED), Edition.shipped(), terms)
         latest_papers = [s.paper for s in paper_store.all_papers(session, newest=background.SEEN)]
     data = io.BytesIO()
     fitted.save(data)

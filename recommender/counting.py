@@ -15,7 +15,7 @@ from recommender.frequencies import STOP, Floats, Frequencies, Ints, Reading, pa
 from recommender.paper import Paper
 from recommender.shapes import JOINTS
 
-_CHUNK_BITS = 15  # papers are counted 32,768 at a time: a paper's place takes these bits of a sort key
+_CHUNK_BITS = 13  # papers are counted 8,192 at a time: a paper's place takes these bits of a sort key
 _SHAPE_BITS = 8
 
 
@@ -49,9 +49,7 @@ def count(papers: Iterable[Paper], *, shapes: bool = True) -> Frequencies:
     documents = 0
     names: Counter[Feature] = Counter()
     naming: Counter[str] = Counter()
-    words: list[tuple[Ints, Ints]] = []
-    pairs: list[tuple[Ints, Ints]] = []
-    shaped: list[tuple[Ints, Ints]] = []
+    words, pairs, shaped = _Sums(), _Sums(), _Sums()
     forms = np.zeros(0, np.int64)
     remaining = iter(papers)
     while chunk := list(islice(remaining, 1 << _CHUNK_BITS)):
@@ -65,11 +63,11 @@ def count(papers: Iterable[Paper], *, shapes: bool = True) -> Frequencies:
         seen[: len(forms)] += forms
         forms = seen
         words_in, pairs_in, shapes_in = _count_chunk(reading, lexicon, shapes)
-        words.append(words_in)
-        pairs.append(pairs_in)
-        shaped.append(shapes_in)
-    keys, key_counts = _merge(pairs)
-    ids, counts = _merge(words)
+        words.add(*words_in)
+        pairs.add(*pairs_in)
+        shaped.add(*shapes_in)
+    keys, key_counts = pairs.whole()
+    ids, counts = words.whole()
     word_counts = np.zeros(len(lexicon.words))
     word_counts[ids] = counts
     written, plurals = _written_forms(lexicon, forms)
@@ -81,7 +79,7 @@ def count(papers: Iterable[Paper], *, shapes: bool = True) -> Frequencies:
         plurals=plurals,
         pairs=keys,
         pair_counts=key_counts.astype(np.float64),
-        shapes=_usual_shapes(keys, *_merge(shaped)) if shapes else np.zeros(len(keys), np.uint8),
+        shapes=_usual_shapes(keys, *shaped.whole()) if shapes else np.zeros(len(keys), np.uint8),
         names={feature: float(n) for feature, n in sorted(names.items())},
         naming={kind: float(n) for kind, n in sorted(naming.items())},
     )
@@ -122,18 +120,34 @@ def _runs(ordered: Ints) -> tuple[Ints, Ints]:
     return ordered[starts], np.diff(np.r_[starts, len(ordered)])
 
 
-def _merge(parts: list[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
-    """The sum of sorted (key, count) lists."""
-    if not parts:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    keys = np.concatenate([k for k, _ in parts])
-    counts = np.concatenate([c for _, c in parts])
-    order = np.argsort(keys, kind="stable")
-    keys, counts = keys[order], counts[order]
-    if not len(keys):
-        return keys, counts
-    starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
-    return keys[starts], np.add.reduceat(counts, starts)
+class _Sums:
+    """Sums by key, of sorted (key, count) lists as they come.
+
+    Lists are merged when they hold as much as what was merged before: every key is moved a few times at most,
+    and no more than twice the distinct keys are held.
+    """
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[Ints, NDArray[np.int32]]] = []
+        self.waiting = 0
+
+    def add(self, keys: Ints, counts: Ints) -> None:
+        self.parts.append((keys, counts.astype(np.int32)))
+        self.waiting += len(keys) if len(self.parts) > 1 else 0
+        if self.waiting > len(self.parts[0][0]):
+            self.whole()
+
+    def whole(self) -> tuple[Ints, NDArray[np.int32]]:
+        """All so far: the distinct keys, sorted, and the sum of each."""
+        if len(self.parts) > 1:
+            keys, counts = (np.concatenate(part) for part in zip(*self.parts, strict=True))
+            self.parts.clear()
+            order = np.argsort(keys, kind="stable")
+            keys = keys[order]
+            starts = np.flatnonzero(np.diff(keys, prepend=-1))
+            self.parts = [(keys[starts], np.add.reduceat(counts[order], starts, dtype=np.int32))]
+            self.waiting = 0
+        return self.parts[0] if self.parts else (np.empty(0, np.int64), np.empty(0, np.int32))
 
 
 def _shapes(reading: Reading, lexicon: Lexicon, place: Ints) -> Ints:
@@ -161,7 +175,7 @@ def _shapes(reading: Reading, lexicon: Lexicon, place: Ints) -> Ints:
     return np.asarray(joints * 4 + plural[ids[here]] * 2 + plural[ids[there]], np.int64)
 
 
-def _usual_shapes(keys: Ints, shaped: Ints, counts: Ints) -> NDArray[np.uint8]:
+def _usual_shapes(keys: Ints, shaped: Ints, counts: NDArray[np.int32]) -> NDArray[np.uint8]:
     """The most frequent shape of each of ``keys``."""
     owner = np.searchsorted(keys, shaped >> _SHAPE_BITS)
     order = np.lexsort((counts, owner))

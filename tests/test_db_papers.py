@@ -220,6 +220,21 @@ def test_the_latest_days_come_first(database: Database) -> None:
     assert [s.paper.announced for s in found] == days[:6:-1]
 
 
+def test_the_latest_papers_are_streamed_with_all_of_their_earliest_day(database: Database) -> None:
+    days = [date(2025, 10, 1) + timedelta(days=n // 2) for n in range(10)]
+    papers = [
+        replace(BASE, id=f"arxiv:2510.{n:05d}", title=f"Paper {n}: a title of its own", announced=day)
+        for n, day in enumerate(days)
+    ]
+    undated = replace(BASE, id="arxiv:2510.00010", title="A title that has no day at all", announced=None)
+    _merge(database, [*papers, undated], _source(database, "feed"))
+    with database.reading() as session:
+        latest = {p.id for p in paper_store.stream(session, newest=3)}
+        everything = {p.id for p in paper_store.stream(session, newest=11)}
+    assert latest == {p.id for p in papers[6:]}
+    assert everything == {p.id for p in [*papers, undated]}
+
+
 def test_text_that_no_database_can_hold_is_cleaned_and_the_paper_is_kept(database: Database) -> None:
     odd = replace(BASE, title="Caches\0 that forget \ud83d politely", abstract="α \0 β \udc00 γ")
     assert _merge(database, [odd], _source(database, "feed")).new == 1
