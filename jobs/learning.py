@@ -22,9 +22,9 @@ from recommender.paper import Paper
 from recommender.ranking import DEFAULT, RANKERS, Weights
 from recommender.vectors import Edition
 
-# Document frequencies are counted in so many papers, the latest: a year of arXiv. When 100,000 of 218,000 are
-# counted, authors lose 0.003 +- 0.003 of nDCG@10, with 30,000 0.008 +- 0.004. Counting three million would take
-# ten minutes and many GB every night.
+# Document frequencies are counted in so many papers, the latest: a year of arXiv. When 100,000 of 218,000
+# are counted, authors lose 0.003 +- 0.003 of nDCG@10, with 30,000 0.008 +- 0.004. Counting three million
+# would take ten minutes and many GB every night.
 _COUNTED = 300_000
 # So many profiles' weights are kept for the pages of their readers, some 20 kB each.
 _REMEMBERED = 500
