@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from db.match_rows import SHARD, pack, scores_without, unpack
+from db.match_rows import NONE_CHOSEN, SHARD, pack, scores_without, unpack
 from db.records import Batch, Match, Queued
 from db.session import insert_or, rows_changed
 from db.tables import BatchRow, DigestRow, MatchRow, PaperRow, ScoresRow
@@ -95,13 +95,16 @@ def add_matches(session: Session, matches: Sequence[Match]) -> None:
 
 
 def matches_of(
-    session: Session, profile_id: int, *, at_most: int = 60, between: tuple[int, int] | None = None
-) -> list[Match]:
+    session: Session, profile_id: int, *, at_most: int = 60, between: tuple[int, int] | None = None,
+    filled: bool = False,
+) -> list[Match]:  # fmt: skip
     """A profile's latest matches, newest first; with ``between`` only those of the batches from one number
-    to the other."""
+    to the other, with ``filled`` only those that chose a paper."""
     query = select(MatchRow).where(MatchRow.profile_id == profile_id).order_by(MatchRow.batch_id.desc())
     if between is not None:
         query = query.where(MatchRow.batch_id.between(*between))
+    if filled:
+        query = query.where(func.substr(MatchRow.picks, 1, len(NONE_CHOSEN)) != NONE_CHOSEN)
     return [_match(row) for row in session.scalars(query.limit(at_most))]
 
 

@@ -149,10 +149,22 @@ def chosen_head() -> ColumnElement[bytes]:
     return func.substr(MatchRow.picks, 1, HEAD.size, type_=LargeBinary)
 
 
-def chosen_counts(session: Session, profile_id: int) -> list[tuple[int, int]]:
-    """How many papers each of a profile's matches chose, as (batch, papers), oldest first; none without."""
-    query = select(MatchRow.batch_id, chosen_head()).where(MatchRow.profile_id == profile_id)
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many papers a profile's match with a batch chose, and the quarter (year, 0 to 3) that it is of."""
+
+    batch: int
+    papers: int
+    quarter: tuple[int, int]
+
+
+def chosen_counts(session: Session, profile_id: int) -> list[Counted]:
+    """What each of a profile's matches chose, oldest first; none that chose nothing."""
+    query = select(MatchRow.batch_id, chosen_head(), MatchRow.made_at).where(
+        MatchRow.profile_id == profile_id
+    )
     counted = [
-        (batch, HEAD.unpack(held)[0]) for batch, held in session.execute(query.order_by(MatchRow.batch_id))
+        Counted(batch, HEAD.unpack(held)[0], (at.year, (at.month - 1) // 3))
+        for batch, held, at in session.execute(query.order_by(MatchRow.batch_id))
     ]
-    return [(batch, chosen) for batch, chosen in counted if chosen]
+    return [one for one in counted if one.papers]

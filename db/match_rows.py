@@ -22,6 +22,8 @@ WIDTH = struct.Struct("<H")
 
 HEAD = struct.Struct("<HH")
 """What a match begins with: how many papers are chosen, and how many are near."""
+NONE_CHOSEN = bytes(2)
+"""With what a match begins that chose no paper."""
 # Row number, score, propensity (NaN where it was not drawn), strength, and the number of papers folded under
 # it, whose row numbers follow behind the last pick.
 _PICK = struct.Struct("<IffBB")

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from itertools import groupby
+from operator import attrgetter
 from typing import Literal
 
-from db import alert_store, feed_store, label_store, subscriber_store
+from db import alert_store, feed_store, label_store, search_store, subscriber_store
+from db.feed_store import Counted
 from db.session import Session
 from jobs.alerts.digest import Item
 from jobs.alerts.feed import Channel, Entry, render
 from jobs.alerts.readable import readable
 from jobs.service import Service
 from profiles.profile import Profile
-from recommender.paper import Paper
 
 ENTRIES = 50  # of a feed's newest page, and about as many of an older one
 
@@ -65,46 +67,53 @@ def _topic(service: Service, asked: Asked, updated: datetime) -> bytes | None:
         # The same on every server: so are the papers of a topic, and the id stays when a server moves.
         feed_id=f"topic {asked.token}", updated=updated, description=f"The newest papers on {name}",
     )  # fmt: skip
-    entries = [Entry(Item(paper, 0.0, "weak", ""), _day(paper, updated)) for paper in _papers_of(found)]
+    entries = [
+        Entry(Item(one.stored.paper, 0.0, "weak", ""), _day(one))
+        for one in found
+        if not one.stored.paper.withdrawn
+    ]
     return render(asked.form, channel, entries, service.links)
 
 
-def _papers_of(found: Iterable[label_store.Found]) -> list[Paper]:
-    return [one.stored.paper for one in found if not one.stored.paper.withdrawn]
+def _day(found: label_store.Found) -> datetime:
+    """When a public feed shows a paper as published: the beginning of the day that announced it, or on which
+    it was first seen."""
+    return datetime.combine(search_store.day_of(found.number), time(), UTC)
 
 
-def _day(paper: Paper, updated: datetime) -> datetime:
-    """When a public feed shows a paper as published: the beginning of the day that announced it."""
-    return datetime.combine(paper.announced, time(), UTC) if paper.announced else updated
-
-
-def pages(counts: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def pages(counts: Sequence[Counted]) -> list[tuple[int, int]]:
     """The older pages of a feed with these papers by batch, as (first batch, last batch), oldest first.
 
-    A page is closed by the batch that fills it, so that what it holds never changes (RFC 5005, section 4);
-    what is left over is on the newest page only.
+    A page is closed by the batch that fills it, or by the first one of the next quarter, so that what it
+    holds never changes (RFC 5005, section 4); what is left over is on the newest page only. Where old matches
+    are deleted in the end, pages of the oldest quarter alone begin elsewhere.
     """
-    found, begin, held = [], 0, 0
-    for batch, papers in counts:
-        begin, held = begin or batch, held + papers
-        if held >= ENTRIES:
-            found.append((begin, batch))
-            begin = held = 0
+    found: list[tuple[int, int]] = []
+    for _, group in groupby(counts, attrgetter("quarter")):
+        of_quarter = list(group)
+        begin = held = 0
+        for one in of_quarter:
+            begin, held = begin or one.batch, held + one.papers
+            if held >= ENTRIES or (one is of_quarter[-1] and one is not counts[-1]):
+                found.append((begin, one.batch))
+                begin = held = 0
     return found
 
 
 def _papers(
-    service: Service, session: Session, profile: Profile, asked: Asked, counts: Sequence[tuple[int, int]],
+    service: Service, session: Session, profile: Profile, asked: Asked, counts: Sequence[Counted],
     now: datetime,
 ) -> list[Entry]:  # fmt: skip
     # Loading this takes scikit-learn, which a process that only tells readers "no change" does without.
     from jobs import reading  # noqa: PLC0415
 
     if asked.what == "archive":
-        between, at_most = (asked.first, asked.last), sum(n for _, n in counts)
+        between, at_most = (asked.first, asked.last), sum(one.papers for one in counts)
     else:
         between, at_most = _newest(counts), ENTRIES
-    matches = alert_store.matches_of(session, profile.id, at_most=len(counts) or 1, between=between)
+    matches = alert_store.matches_of(
+        session, profile.id, at_most=len(counts) or 1, between=between, filled=True
+    )
     found = reading.of_matches(service, session, profile, matches, now, at_most)
     return [Entry(entry.item, entry.at) for entry in found]
 
@@ -115,14 +124,14 @@ def _saved(service: Service, session: Session, profile: Profile, now: datetime) 
     return [Entry(e.item, e.at) for e in reading.saved(service, session, profile, now, ENTRIES)]
 
 
-def _newest(counts: Sequence[tuple[int, int]]) -> tuple[int, int]:
+def _newest(counts: Sequence[Counted]) -> tuple[int, int]:
     """The fewest latest batches that fill a page."""
     held = 0
-    for batch, papers in reversed(counts):
-        held += papers
+    for one in reversed(counts):
+        held += one.papers
         if held >= ENTRIES:
-            return batch, counts[-1][0]
-    return (counts[0][0], counts[-1][0]) if counts else (0, 0)
+            return one.batch, counts[-1].batch
+    return (counts[0].batch, counts[-1].batch) if counts else (0, 0)
 
 
 def _channel(

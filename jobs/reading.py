@@ -43,7 +43,8 @@ def latest(
     """The papers that the profile was given, the newest batch first and the best first within it; from place
     ``start`` on."""
     with service.database.reading() as session:
-        matches = alert_store.matches_of(session, profile.id)
+        # Each of these has a paper at least; those without would crowd out what a reader of little was given.
+        matches = alert_store.matches_of(session, profile.id, at_most=start + at_most, filled=True)
         return of_matches(service, session, profile, matches, now, at_most, start)
 
 

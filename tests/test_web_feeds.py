@@ -14,12 +14,14 @@ from pathlib import Path
 
 import feedparser
 import pytest
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from app.settings import Settings
 from app.web.feed_maker import FeedMaker
 from app.web.server import create_app
-from db import alert_store, paper_store, source_store, subscriber_store
+from db import alert_store, paper_store, source_store, subscriber_store, thin_store
+from db.tables import BatchRow, MatchRow, PaperRow
 from jobs import indexing, leaving, reading, subscribe
 from jobs.feeds import Asked
 from jobs.service import Service
@@ -138,6 +140,57 @@ def test_older_papers_are_on_archive_pages_that_never_change(
     assert reader.get(f"/feeds/{profile.feed_token}/1-3.{form}").status_code == 404
 
 
+def test_old_papers_that_are_deleted_leave_the_later_pages_as_they_were(
+    reader: TestClient, ingested: Service, profile: Profile
+) -> None:
+    history(ingested, profile, 200)
+    with ingested.database.writing() as session:
+        # A batch every other day, the first one more than a year ago.
+        for match in alert_store.matches_of(session, profile.id, at_most=1_000):
+            at = NOW - timedelta(days=2 * (201 - match.batch_id))
+            session.execute(update(BatchRow).where(BatchRow.id == match.batch_id).values(made_at=at))
+            session.execute(update(MatchRow).where(MatchRow.batch_id == match.batch_id).values(made_at=at))
+
+    def pages() -> list[str]:
+        address, found = f"{WEB}/feeds/{profile.feed_token}.json", []
+        while address := reader.get(address.removeprefix(WEB)).json().get("next_url"):
+            found.append(address)
+        return found
+
+    before = pages()
+    for night in (0, 2, 4):
+        with ingested.database.writing() as session:
+            assert thin_store.matches(session, NOW - timedelta(days=366 - night), at_most=1_000)
+        history(ingested, profile, 1)
+        left = pages()
+        later = [address for address in before if address in left]
+        assert left[: len(later)] == later
+        assert len(left) - len(later) <= 45 // 5, (
+            "of five batches each; only the oldest quarter's 45 may move"
+        )
+
+
+def test_announcements_that_brought_nothing_crowd_out_no_paper(
+    reader: TestClient, ingested: Service, profile: Profile
+) -> None:
+    with ingested.database.writing() as session:
+        (match,) = alert_store.matches_of(session, profile.id)
+        quiet = [BatchRow(made_at=NOW, papers=1, receipt="", matched_at=NOW) for _ in range(80)]
+        session.add_all(quiet)
+        session.flush()
+        nothing = [replace(match, batch_id=row.id, chosen=(), near=()) for row in quiet]
+        alert_store.add_matches(session, nothing)
+    shown = {p.paper for p in match.chosen}
+    assert len(reading.latest(ingested, profile, NOW)) == len(shown) > 1
+    with ingested.database.writing() as session:
+        row = BatchRow(made_at=NOW, papers=1, receipt="", matched_at=NOW)
+        session.add(row)
+        session.flush()
+        alert_store.add_matches(session, [replace(match, batch_id=row.id)])
+    feed = reader.get(f"/feeds/{profile.feed_token}.json").json()
+    assert len(feed["items"]) == 2 * len(shown)
+
+
 def test_json_feeds_lead_to_older_pages(reader: TestClient, ingested: Service, profile: Profile) -> None:
     history(ingested, profile, 120)
     page = reader.get(f"/feeds/{profile.feed_token}.json").json()
@@ -198,6 +251,12 @@ def test_a_topic_has_a_public_feed(reader: TestClient, ingested: Service, clock:
             )
     days = [entry.published_parsed for entry in found.entries]
     assert days == sorted(days, reverse=True)
+
+    with ingested.database.writing() as session:
+        paper = next(p for p in paper_store.all_papers(session) if p.paper.title == found.entries[0].title)
+        session.execute(update(PaperRow).where(PaperRow.id == paper.number).values(announced=None))
+    undated = reader.get("/feeds/topics/cluster-scheduling.json").json()["items"]
+    assert [item["date_published"] for item in undated] == [entry.published for entry in found.entries]
 
     with ingested.database.writing() as session:
         paper = next(
