@@ -24,6 +24,7 @@ app.add_typer(shadowing.app, name="shadow")
 app.add_typer(database.app, name="db")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+Child = Annotated[bool, typer.Option("--child", hidden=True)]  # of a command that watches over it
 Profile = Annotated[str, typer.Option(metavar="PROFILE", help="Number, name, or address/name.")]
 
 
@@ -219,17 +220,17 @@ def once(json: Json = False) -> None:
 
 
 @app.command()
-def schedule() -> None:
+def schedule(child: Child = False) -> None:
     """Do what is due, again and again, until stopped."""
     from app.commands.running import schedule as run
 
-    run()
+    run(child=child)
 
 
 @app.command()
 def work(
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="So many at once, a process each.")] = 1,
-    child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
+    child: Child = False,
 ) -> None:
     """Do shards of the scheduler's work: as many of these as wanted, on any machine (PostgreSQL only)."""
     from app.commands.working import work as run
@@ -238,11 +239,11 @@ def work(
 
 
 @app.command()
-def web() -> None:
+def web(child: Child = False) -> None:
     """Serve pages and feeds."""
     from app.commands.running import web as run
 
-    run()
+    run(child=child)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 
 from jobs.alerts.smtp import SmtpSettings
-from tests.test_app_processes import free_port
+from tests.processes import free_port
 
 CONNECTIONS = 4
 

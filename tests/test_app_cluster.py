@@ -14,11 +14,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from email import message_from_bytes, policy
 from pathlib import Path
-from typing import Any
 
 import httpx2 as httpx
 import pytest
-from aiosmtpd.controller import Controller
 from sqlalchemy import text
 
 from app import build
@@ -29,8 +27,9 @@ from jobs import subscribe
 from jobs.schedule import LEASE
 from jobs.workers import DEAD_SECONDS
 from profiles.request import request
+from tests import mail_server
+from tests.processes import free_port, get, running, wait_for
 from tests.readers import write_digest
-from tests.test_app_processes import free_port, get, running, wait_for
 from tests.test_db_copying import made_on_postgres
 
 pytestmark = [pytest.mark.postgres, pytest.mark.smtp]
@@ -39,15 +38,8 @@ READERS = 40
 STATEMENT = "speculative decoding for language models"
 
 
-class Inbox:
-    """A mail server that takes its time, so that a sender can be killed at it."""
-
-    def __init__(self) -> None:
-        self.mails: list[bytes] = []
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd's name
-        self.mails.append(envelope.content)
-        return "250 taken"
+class Inbox(mail_server.Inbox):
+    """Looks into the mails that came."""
 
     def digests(self) -> dict[str, Counter[str]]:
         """For each reader, how often each digest came."""
@@ -126,11 +118,9 @@ class Cluster:
 def cluster(postgres: str, tmp_path: Path) -> Iterator[Cluster]:
     """Everything but the processes."""
     database, inbox = made_on_postgres(postgres), Inbox()
-    controller = Controller(inbox, hostname="127.0.0.1", port=free_port())
-    controller.start()
     (tmp_path / "digests").mkdir()
-    yield Cluster(tmp_path, database, inbox, controller.port)
-    controller.stop()
+    with mail_server.receiving(inbox) as port:
+        yield Cluster(tmp_path, database, inbox, port)
     database.dispose()
 
 

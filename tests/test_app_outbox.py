@@ -7,10 +7,10 @@ from email import policy
 from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
 
+from tests.mail_server import Inbox, receiving
+from tests.processes import free_port
 from tests.test_app_cli import SAMPLES, paperwatch, printed
-from tests.test_app_processes import Inbox, free_port
 
 ADDRESS = "reader@example.org"
 
@@ -72,13 +72,9 @@ def test_a_mail_is_previewed_listed_shown_cancelled_and_sent_after_all(here: Pat
 
 def test_a_test_mail_goes_the_way_of_all_mail_and_its_fate_is_told(tmp_path: Path) -> None:
     inbox = Inbox()
-    controller = Controller(inbox, hostname="127.0.0.1", port=free_port())
-    controller.start()
-    try:
-        relay = {**nowhere(), "PAPERWATCH_SMTP_PORT": str(controller.port)}
+    with receiving(inbox) as port:
+        relay = {**nowhere(), "PAPERWATCH_SMTP_PORT": str(port)}
         sent = paperwatch("outbox", "test", "op@example.org", cwd=tmp_path, **relay)
-    finally:
-        controller.stop()
     assert sent.stdout == "sent to op@example.org: 250 taken\n"
     (mail,) = inbox.mails
     assert b"Subject: Paperwatch can send mail\r\n" in mail

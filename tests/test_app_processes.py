@@ -3,105 +3,46 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import sqlite3
 import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing
 from email import message_from_bytes
 from pathlib import Path
-from typing import Any
 
 import feedparser
 import pytest
-from aiosmtpd.controller import Controller
 
-from tests.conftest import ROOT
+from tests.mail_server import Inbox, receiving
+from tests.processes import free_port, get, listening, paperwatch, running, wait_for
 from tests.readers import write_digest
 
 
-class Inbox:
-    """Keeps what the mail server took."""
-
-    def __init__(self) -> None:
-        self.mails: list[bytes] = []
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802  # aiosmtpd's name
-        self.mails.append(envelope.content)
-        return "250 taken"
+@pytest.fixture
+def inbox() -> Inbox:
+    """What the mail server took."""
+    return Inbox()
 
 
 @pytest.fixture
-def inbox() -> Iterator[Inbox]:
+def relay_port(inbox: Inbox) -> Iterator[int]:
     """A real mail server on loopback."""
-    inbox = Inbox()
-    controller = Controller(inbox, hostname="127.0.0.1", port=free_port())
-    controller.start()
-    inbox.port = controller.port  # type: ignore[attr-defined]
-    yield inbox
-    controller.stop()
+    with receiving(inbox) as port:
+        yield port
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-@contextmanager
-def running(*arguments: str, cwd: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of ours, ended with the block."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app.cli", *arguments],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        process.wait(timeout=30)
-
-
-def wait_for(what: Callable[[], object], seconds: float = 60) -> None:
-    """Wait until it is true, or fail."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if what():
-            return
-        time.sleep(0.1)
-    pytest.fail(f"waited {seconds} s in vain")
-
-
-def get(url: str) -> bytes:
-    """What the service answers, empty while it does not."""
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  # our own address
-            return bytes(answer.read())
-    except OSError:
-        return b""
-
-
-def paperwatch(*arguments: str, cwd: Path, environment: dict[str, str]) -> str:
-    return subprocess.run(
-        [sys.executable, "-m", "app.cli", *arguments],
-        cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT), **environment}, check=True, capture_output=True,
-        text=True, timeout=60,
-    ).stdout  # fmt: skip
-
-
-def test_the_whole_service_serves_ranks_and_mails_and_survives_kill_9(tmp_path: Path, inbox: Inbox) -> None:
+def test_the_whole_service_serves_ranks_and_mails_and_survives_kill_9(
+    tmp_path: Path, inbox: Inbox, relay_port: int
+) -> None:
     folder = tmp_path / "digests"
     folder.mkdir()
     port = free_port()
     here = {
         "PAPERWATCH_PORT": str(port), "PAPERWATCH_BASE_URL": f"http://127.0.0.1:{port}",
         "PAPERWATCH_WATCH": str(folder), "PAPERWATCH_TICK_SECONDS": "1", "PAPERWATCH_WATCH_MINUTES": "0",
-        "PAPERWATCH_SMTP_HOST": "127.0.0.1", "PAPERWATCH_SMTP_PORT": str(inbox.port),  # type: ignore[attr-defined]
+        "PAPERWATCH_SMTP_HOST": "127.0.0.1", "PAPERWATCH_SMTP_PORT": str(relay_port),
         "PAPERWATCH_SMTP_TLS": "none", "PAPERWATCH_MAIL_FROM": "Papers <papers@example.org>",
     }  # fmt: skip
     made = paperwatch(
@@ -133,6 +74,35 @@ def test_the_whole_service_serves_ranks_and_mails_and_survives_kill_9(tmp_path: 
     # The server may have taken a mail of which the killed clock had not yet written that it was sent: then
     # it came again under the same id. Any other repetition would be a fault.
     assert len({message_from_bytes(mail)["Message-ID"] for mail in inbox.mails}) == 3
+
+
+def test_what_a_killed_service_had_begun_ends_with_it_and_the_next_one_can_begin(tmp_path: Path) -> None:
+    port = free_port()
+    here = {"PAPERWATCH_PORT": str(port), "PAPERWATCH_TICK_SECONDS": "1"}
+    for _ in range(2):
+        with running("run", cwd=tmp_path, environment=here) as service:
+            wait_for(lambda: get(f"http://127.0.0.1:{port}/readyz"))
+            service.kill()
+        wait_for(lambda: not listening(port))
+
+
+def test_ctrl_c_that_reaches_everybody_at_once_ends_the_service_in_order(tmp_path: Path) -> None:
+    port = free_port()
+    here = {"PAPERWATCH_PORT": str(port), "PAPERWATCH_TICK_SECONDS": "1"}
+    with running("run", cwd=tmp_path, environment=here, stderr=subprocess.PIPE) as service:
+        wait_for(lambda: get(f"http://127.0.0.1:{port}/readyz"))
+        wait_for(lambda: _lease(tmp_path))
+        os.killpg(service.pid, signal.SIGINT)  # as a terminal does
+        _, told = service.communicate(timeout=60)
+    assert service.returncode == 0
+    assert b"Traceback" not in told, told.decode()
+    assert not _lease(tmp_path), "the next scheduler need not wait for the post"
+
+
+def _lease(folder: Path) -> bool:
+    """Whether a scheduler has the post."""
+    with closing(sqlite3.connect(folder / "var" / "paperwatch.db")) as database:
+        return bool(database.execute("SELECT count(*) FROM lease WHERE name = 'scheduler'").fetchone()[0])
 
 
 def test_where_one_process_ends_the_other_is_ended_too(tmp_path: Path) -> None:

@@ -31,9 +31,9 @@ from recommender.interest import Interests
 from tests.conftest import NOW
 from tests.mail_server import CONNECTIONS, Inbox, receiving, relay
 from tests.outboxes import AT_ONCE, announce, give, join, states, waiting
+from tests.processes import free_port
 from tests.readers import mails
 from tests.test_alerts_smtp import Scripted, certificate, tls_context
-from tests.test_app_processes import free_port
 
 __all__ = ["certificate"]  # a fixture
 

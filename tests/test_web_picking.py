@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from starlette.testclient import TestClient
 
 from app.settings import Settings
@@ -17,13 +15,6 @@ from profiles.request import request
 from tests.conftest import NOW
 
 BASE = "http://papers.example.org"
-
-
-@pytest.fixture
-def browser(ingested: Service, tmp_path: Path) -> Iterator[TestClient]:
-    settings = Settings(data=tmp_path / "var", base_url=BASE)
-    with TestClient(create_app(ingested, settings, lambda: NOW), base_url=BASE) as client:
-        yield client
 
 
 def asked(page: str) -> list[str]:

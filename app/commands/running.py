@@ -12,6 +12,7 @@ import structlog
 import typer
 
 from app import build, logs
+from app.commands import children
 from app.commands.ingesting import as_report
 from app.settings import load
 
@@ -60,7 +61,7 @@ def _as_object(run: Run) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def schedule() -> None:
+def schedule(*, child: bool) -> None:
     """Tick until SIGTERM or SIGINT; a run that has begun is finished first."""
     from jobs.apart import Apart
     from jobs.schedule import Clock, scheduler
@@ -79,9 +80,15 @@ def schedule() -> None:
         ticking, post = scheduler(service, clock, Workers(clock.holder, alone))
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
+        # Ctrl-C comes from the terminal, and again from the command that watches over this one.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    if child:
+        children.end_with_parent()
     try:
         ticking.start()
     except KeyboardInterrupt:
@@ -95,7 +102,7 @@ def make_way() -> None:
     os.nice(_NICENESS)
 
 
-def web() -> None:
+def web(*, child: bool) -> None:
     """Serve pages and feeds until stopped."""
     import uvicorn
 
@@ -103,6 +110,8 @@ def web() -> None:
 
     settings = load()
     logs.configure(settings.log_level)
+    if child:
+        children.end_with_parent()
     app = create_app(build.service(settings), settings, build.now)
     log.info("pages and feeds are served", host=settings.host, port=settings.port, readers=settings.base_url)
     # One worker, whatever WEB_CONCURRENCY says: more are further processes of `paperwatch web`.

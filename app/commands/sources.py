@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from db.records import Source
+    from db.session import Session
     from jobs.adding import NewSource
     from jobs.service import Service
 
@@ -78,40 +82,36 @@ def check(source: Name, json: Json = False) -> None:
 @app.command()
 def pause(source: Name) -> None:
     """Ask a source no more until it is resumed."""
-    from app import build
     from db import source_store
 
-    service = build.service()
-    found = _named(service, source)
-    with service.database.writing() as session:
-        source_store.pause(session, found, build.now())
-    typer.echo(f"paused {found.name}")
+    typer.echo(f"paused {_changed(source, source_store.pause)}")
 
 
 @app.command()
 def resume(source: Name) -> None:
     """Ask a paused source again, beginning now."""
-    from app import build
     from db import source_store
 
-    service = build.service()
-    found = _named(service, source)
-    with service.database.writing() as session:
-        source_store.resume(session, found, build.now())
-    typer.echo(f"resumed {found.name}")
+    typer.echo(f"resumed {_changed(source, source_store.resume)}")
 
 
 @app.command()
 def remove(source: Name) -> None:
     """Remove a source; the papers that it showed stay."""
-    from app import build
     from db import source_store
+
+    typer.echo(f"removed {_changed(source, source_store.remove)}")
+
+
+def _changed(source: str, change: Callable[[Session, Source, datetime], object]) -> str:
+    """The name of the source that was changed so."""
+    from app import build
 
     service = build.service()
     found = _named(service, source)
     with service.database.writing() as session:
-        source_store.remove(session, found, build.now())
-    typer.echo(f"removed {found.name}")
+        change(session, found, build.now())
+    return found.name
 
 
 @app.command("import")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
-import subprocess
-import sys
 import time
-from types import FrameType
 
 import typer
 
 from app import logs
+from app.commands import children
 from app.failures import explained
 from app.settings import Settings, load
 
@@ -30,31 +27,16 @@ def run_all(*, samples: bool) -> int:
         loading.join()
         if loading.exitcode:
             return 1
-    command = [sys.executable, "-m", "app.cli"]
-    children = {name: subprocess.Popen([*command, name]) for name in ("web", "schedule")}
-    stopping = False
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal stopping
-        stopping = True
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    stop = children.Stop()
+    begun = {name: children.begin(name) for name in ("web", "schedule")}
     typer.echo(_welcome(settings, samples))
-    while not stopping and all(child.poll() is None for child in children.values()):
+    while not stop.asked and all(child.poll() is None for child in begun.values()):
         time.sleep(0.2)
-    ended = next((name for name, child in children.items() if child.poll() is not None), "")
-    for child in children.values():
-        if child.poll() is None:
-            child.terminate()
-    for name, child in children.items():
-        try:
-            child.wait(timeout=_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            typer.echo(f"paperwatch: {name} was ended in the middle; the next start goes on there", err=True)
-    if ended and not stopping:
-        typer.echo(f"paperwatch: {ended} ended with status {children[ended].returncode}; see above", err=True)
+    ended = next((name for name, child in begun.items() if child.poll() is not None), "")
+    for name in children.end(begun, _STOP_SECONDS):
+        typer.echo(f"paperwatch: {name} was ended in the middle; the next start goes on there", err=True)
+    if ended and not stop.asked:
+        typer.echo(f"paperwatch: {ended} ended with status {begun[ended].returncode}; see above", err=True)
         return 1
     return 0
 
