@@ -38,7 +38,9 @@ class Imported:
         total = self.on_hand + len(self.titles)
         parts = [f"{self.format}: {self.on_hand} of {total} entries are papers on hand here."]
         if self.titles:
-            parts.append(f"The other {len(self.titles)} count by the words of their titles.")
+            others = len(self.titles)
+            words = f"The other {others} count by the words of their titles."
+            parts.append(words if others > 1 else "The other one counts by the words of its title.")
         if self.left:
             parts.append(f"{self.left} more were left out, since {MOST:,} are enough to learn from.")
         shown = "; ".join(f"{r.where}: {r.why}" for r in self.rejected[:3])

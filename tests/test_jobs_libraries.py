@@ -138,5 +138,7 @@ def test_entries_become_papers_on_hand_and_the_others_count_by_their_words(servi
     assert found.seeds == ("arxiv:2511.00001", "doi:10.1145/3600006.3613165", "arxiv:2512.00001")
     assert found.titles == ("An exceedingly particular title of a paper", "Unseen")
     assert str(found).startswith("BibTeX: 2 of 4 entries are papers on hand here. The other 2 count")
+    one = importing.library(service, b"@article{d, title={Unseen}, eprint={2512.00001}}", "mine.bib")
+    assert str(one).endswith("The other one counts by the words of its title.")
     assert [p.id for p in importing.papers_by(service, "Lovelace, A.")] == ["arxiv:2511.00001"]
     assert list(importing.papers_by(service, "Bob Lovelace")) == []

@@ -225,7 +225,7 @@ def test_too_many_requests_are_told_when_to_come_back(
         answers = [api.post("/preferences", data=form, follow_redirects=False) for _ in range(3)]
         assert [answer.status_code for answer in answers] == [303, 303, 429]
         assert 1 <= int(answers[-1].headers["retry-after"]) <= 3600
-        assert "Wait a little" in answers[-1].text
+        assert "You can try again in <b>60 minutes</b>" in answers[-1].text
         guessed = [api.get("/api/v1/me", headers={"authorization": "Bearer guess"}) for _ in range(22)]
         assert [answer.status_code for answer in guessed][-2:] == [429, 429]
 

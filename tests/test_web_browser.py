@@ -298,11 +298,27 @@ def test_chips_are_pressed_without_leaving_the_page(chromium: Browser, site: Sit
     page.context.close()
 
 
+def test_what_was_wrong_is_where_the_focus_goes_and_is_still_there(chromium: Browser, site: Site) -> None:
+    page, watch = open_page(chromium, site)
+    page.goto(site.url)
+    page.get_by_text("Bring your library").click()
+    page.get_by_label("Your name, as an author").fill("No Such Person")
+    page.get_by_role("button", name="Find my papers").click()
+    name = page.get_by_label("Your name, as an author")
+    expect(name).to_be_focused()
+    expect(name).to_have_value("No Such Person")
+    expect(page.get_by_role("heading", name="Not sure what to write?")).to_be_visible()
+    # Chromium notes each answer that is no success.
+    assert len(watch.faults) == 1 and "422" in watch.faults[0]
+    page.context.close()
+
+
 def test_weights_show_what_would_change_as_they_move(chromium: Browser, site: Site) -> None:
     page, watch = open_page(chromium, site)
     mine = site.my_page()
     page.goto(f"{mine}/profiles/1/weights")
     page.get_by_label("speculative decoding", exact=True).fill("-3")
+    expect(page.locator("output", has_text="-3")).to_have_count(1)
     expect(page.locator("#what-if")).to_contain_text("Nothing is saved yet")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status")).to_contain_text("Saved.")

@@ -99,9 +99,11 @@ def test_ones_own_papers_are_found_by_name_and_ticked(browser: TestClient, inges
         paper = next(s.paper for s in paper_store.all_papers(session) if len(s.paper.authors[0].split()) > 1)
     page = browser.post("/read", data={"edit": "byline", "byline": paper.authors[0]}).text
     assert f'name="own" value="{paper.id}" checked' in page
+    assert page.count('name="own"') == 1 and "1 paper on hand by" in page
     page = browser.post("/preview", data={"own": [paper.id], "likes": "2510.19779"}).text
     assert value(page, "likes").split() == ["2510.19779", paper.id]
-    assert "No paper on hand is by" in browser.post("/read", data={"edit": "byline", "byline": "No One"}).text
+    page = browser.post("/read", data={"edit": "byline", "byline": "No One"}).text
+    assert "No paper on hand is by" in page and re.search(r'name="byline"[^>]* value="No One"', page)
     assert "first and last name" in browser.post("/read", data={"edit": "byline", "byline": "One"}).text
 
 

@@ -72,7 +72,7 @@ def test_history_lists_each_digest_and_opens_it(
     deliver.send_due(ingested, NOW)
     page = browser.get(f"{mine}/history").text
     number = re.search(r"/history/(\d+)", page)
-    assert number and "Serving" in page and ">sent<" in page
+    assert number and "Serving" in page and ">sent<" in page and ">Thu 20 Nov, 12:00<" in page
     shown = browser.get(f"{mine}/history/{number[1]}").text
     assert len(titles(shown)) == int(re.search(r">(\d+) papers? for", page)[1])  # type: ignore[index]
     other = subscribe.create(ingested, request(email="eve@example.org", statement="x"), NOW, confirmed="test")
@@ -87,7 +87,7 @@ def test_profiles_stand_side_by_side_with_their_volume(
     page = browser.get(f"{mine}/profiles").text
     many = len(reading.latest(ingested, profile, NOW, 100))
     assert f'aria-label="{many} papers in 30 days"' in page
-    assert "2 likes, 1 saved" in page and "about 6 a day" in page
+    assert "<dd>2 likes, 1 saved</dd>" in page and "about 6 a day" in page
 
 
 def test_weights_show_what_would_change_and_are_stored_only_by_save(
@@ -99,6 +99,8 @@ def test_weights_show_what_would_change_and_are_stored_only_by_save(
     weights = dict(re.findall(r'name="(weight\d+)"[^>]* value="([^"]+)"', page))
     named = {term: f"weight{name.removeprefix('term')}" for name, term in terms.items()}
     assert weights[named["autoscaling"]] == "2" and weights[named["speculative decoding"]] == "0"
+    assert f'<output for="{named["autoscaling"]}">+2</output>' in page
+    assert f'<output for="{named["speculative decoding"]}">as learned</output>' in page
 
     moved = {**terms, **weights, named["speculative decoding"]: "-3"}
     what_if = browser.post(own, data=moved | {"fragment": "1"}).text
@@ -132,8 +134,23 @@ def test_delivery_has_feeds_pause_and_the_way_out(
     for form in ("rss", "atom", "json"):
         assert f'value="{ingested.links.feed(profile.feed_token, form)}"' in page
     assert f'value="{ingested.links.saved_feed(profile.feed_token)}"' in page
+    assert "Mail as soon as announced." in page
     page = browser.post(f"{mine}/profiles/{profile.id}/pause", data={"until": "2025-12-24"}).text
     assert "No mail until <b>Wed 24 Dec</b>" in page and "Mail me again now" in page
+
+
+def test_the_pause_link_of_a_mail_leads_to_where_one_pauses(
+    browser: TestClient, mine: str, ingested: Service, profile: Profile, outbox: OutboxFolder
+) -> None:
+    match.match_pending(ingested, NOW)
+    deliver.queue_due(ingested, NOW)
+    deliver.send_due(ingested, NOW)
+    (letter,) = outbox.letters()
+    found = re.search(rf"Pause:\s+{BASE}(/\S+)#(\w+)", outbox.read(letter.name).text)
+    assert found is not None
+    page = browser.get(found[1]).text
+    assert f'id="{found[2]}"' in page and f'action="{found[1].removesuffix("/delivery")}/profiles/' in page
+    assert 'id="pause"' in browser.get(mine).text, "where the links of older mails lead"
 
 
 def test_everything_can_be_taken_along(

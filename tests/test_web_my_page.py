@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from app.settings import Settings
+from app.web.server import create_app
 from db import subscriber_store
 from jobs import reading, subscribe
 from jobs.service import Service
@@ -49,6 +53,37 @@ def test_my_page_shows_papers_reasons_feeds_and_the_plan(
         assert f'value="{ingested.links.feed(profile.feed_token, form)}"' in page
     assert '<link rel="alternate" type="application/rss+xml"' in page
     assert "noindex" in page
+
+
+def test_a_day_without_papers_says_so_and_why(
+    ingested: Service, mine: str, profile: Profile, tmp_path: Path
+) -> None:
+    saturday = NOW + timedelta(days=2)
+    settings = Settings(data=tmp_path / "var", base_url=BASE)
+    said = "Nothing today so far."
+    for now, words in (
+        (saturday, f"{said} arXiv announces nothing on a weekend."), (NOW + timedelta(days=1), f"{said}</p>")
+    ):  # fmt: skip
+        with TestClient(create_app(ingested, settings, lambda now=now: now), base_url=BASE) as later:  # type: ignore[misc]
+            assert words in later.get(mine).text
+    with TestClient(create_app(ingested, settings, lambda: NOW), base_url=BASE) as today:
+        assert said not in today.get(mine).text
+
+
+def test_the_plan_of_a_weekly_mail_is_told_with_its_day(browser: TestClient, mine: str) -> None:
+    assert "Mail on Wednesdays at 09:00 (Europe/Zurich)." in browser.get(f"{mine}/delivery").text
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [("/", "Subscribe"), ("/papers?q=cache", "Papers"), ("/trends", "Trends"), ("", "My papers")],
+)
+def test_the_main_navigation_marks_where_one_is(
+    browser: TestClient, mine: str, address: str, name: str
+) -> None:
+    page = browser.get(address or mine).text
+    nav = page[page.index('<nav aria-label="Main">') : page.index("</nav>")]
+    assert re.findall(r'aria-current="page">([^<]+)', nav) == [name]
 
 
 def test_profiles_stand_side_by_side(browser: TestClient, mine: str, profile: Profile) -> None:

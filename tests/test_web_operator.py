@@ -13,6 +13,7 @@ from sqlalchemy import event, insert, update
 from starlette.testclient import TestClient
 
 from app.settings import Settings
+from app.web import charts
 from app.web.server import create_app
 from db import source_store, stats_store
 from db.records import Receipt
@@ -189,6 +190,25 @@ def test_the_month_is_plotted(service: Service, operator: TestClient) -> None:
     assert "<title>Wed 19 Nov: half within 40 min, 95 % within 40 min</title>" in page
     assert 'aria-label="bounces: 1 in 30 days' in page
     assert 'aria-label="likes per digest: 30 in 30 days' in page
+
+
+def test_a_month_without_anything_is_a_sentence_and_no_empty_plot(operator: TestClient) -> None:
+    page = operator.get("/operator").text
+    assert page.count("None in these 30 days.") == 5 and '<svg class="plot"' not in page
+
+
+@pytest.mark.parametrize(
+    ("span", "said"),
+    [
+        (timedelta(seconds=14), "14 s"),
+        (timedelta(minutes=40), "40 min"),
+        (timedelta(hours=5), "5 h"),
+        (timedelta(hours=5, minutes=30), "5.5 h"),
+        (timedelta(days=12), "12 days"),
+    ],
+)
+def test_a_span_is_told_as_people_say_it(span: timedelta, said: str) -> None:
+    assert charts.wait(span) == said
 
 
 def test_a_paper_of_arxiv_was_announced_when_its_feed_came_out(service: Service) -> None:

@@ -166,9 +166,11 @@ def test_a_rating_link_records_only_by_its_button(
         assert subscriber_store.feedback(session, [profile.id]) == {}
 
     page = browser.post(like, data={"via": "feed"}).text
-    assert "Its score for" in page and "Take it back" in page
+    assert "Its score for" in page and "Take it back" in page and "rank higher" in page
+    again = browser.post(like, data={"via": "feed"}).text
+    assert "as before" in again and "went from" not in again
     with ingested.database.reading() as session:
-        (event,) = subscriber_store.feedback(session, [profile.id])[profile.id]
+        event, _ = subscriber_store.feedback(session, [profile.id])[profile.id]
     assert (event.paper_id, event.opinion, event.via) == (paper.id, "like", "feed")
 
 

@@ -1,7 +1,7 @@
 """Small plots as inline SVG: a row of days as bars, stacked where there are several series, or as ranges.
 
 They take colours from the page's style sheet, hold no script, and say in words what they show; every day has
-its numbers as a tooltip.
+its numbers as a tooltip. A month without anything is a sentence.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ COLOURS = 6
 def bars(days: Sequence[date], series: Mapping[str, Sequence[float]], what: str) -> Markup:
     """Bars for each day, the series of a day on top of each other; ``what`` they count, for the tooltip."""
     totals = [sum(values[n] for values in series.values()) for n in range(len(days))]
+    if not any(totals):
+        return _nothing(days)
     top = _top(max(totals, default=0))
     drawn = []
     for n, day in enumerate(days):
@@ -41,6 +43,8 @@ def bars(days: Sequence[date], series: Mapping[str, Sequence[float]], what: str)
 
 def ranges(days: Sequence[date], values: Sequence[tuple[timedelta, timedelta] | None], what: str) -> Markup:
     """For each day a line from the median up to the 95th percentile, in hours."""
+    if not any(values):
+        return _nothing(days)
     hours = [tuple(each / timedelta(hours=1) for each in pair) if pair else None for pair in values]
     top = _top(max((pair[1] for pair in hours if pair), default=0))
     drawn = []
@@ -53,10 +57,8 @@ def ranges(days: Sequence[date], values: Sequence[tuple[timedelta, timedelta] | 
         told = f"{_words(day)}: half within {wait(pair[0])}, 95 % within {wait(pair[1])}"
         drawn.append(_touch(n, len(days), told))
     known = [pair for pair in hours if pair]
-    label = f"{what}: no mail yet"
-    if known:
-        label = f"{what}: the median was between {min(p[0] for p in known):.1f} and "
-        label += f"{max(p[0] for p in known):.1f} hours"
+    label = f"{what}: the median was between {min(p[0] for p in known):.1f} and "
+    label += f"{max(p[0] for p in known):.1f} hours"
     return _plot(days, "".join(drawn), top, lambda value: f"{value:,.10g} h", label)
 
 
@@ -67,7 +69,12 @@ def wait(span: timedelta) -> str:
         return f"{span.total_seconds():.0f} s"
     if minutes < 90:
         return f"{minutes:.0f} min"
-    return f"{minutes / 60:.1f} h" if minutes < 36 * 60 else f"{minutes / 1440:.1f} days"
+    number, unit = (minutes / 60, "h") if minutes < 36 * 60 else (minutes / 1440, "days")
+    return f"{number:.1f}".removesuffix(".0") + f" {unit}"
+
+
+def _nothing(days: Sequence[date]) -> Markup:
+    return Markup('<p class="quiet">None in these {} days.</p>').format(len(days))
 
 
 def _plot(days: Sequence[date], drawn: str, top: float, tick: Callable[[float], str], label: str) -> Markup:

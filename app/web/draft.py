@@ -9,6 +9,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from app.web import errands
 from app.web.typed import Typed
+from jobs.alerts import wording
 from jobs.service import Service
 from profiles.portable import PortableError, is_profile, parse
 from profiles.request import RequestError
@@ -38,7 +39,8 @@ def drafted(service: Service, fields: FormData) -> Draft:
             typed, note = _uploaded(service, typed, fields.get("library"))
         elif edit == "byline":
             found = _papers_by(service, typed.byline)
-            note = f"{len(found)} papers on hand by {typed.byline.strip()}: untick those that are not yours."
+            few = wording.count(len(found))
+            note = f"{few} on hand by {typed.byline.strip()}: untick what is not yours."
             return Draft(replace(typed, byline=""), note, found)
         elif edit:
             typed = typed.edited(edit)

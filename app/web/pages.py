@@ -110,7 +110,9 @@ class Pages:
             address=wording.address, count=wording.count, score_in_words=wording.score_in_words, bars=BARS,
             parts=parts, readable=readable, who=wording.who, shelf_slug=_shelf_slug, is_topic=labels.is_topic,
         )  # fmt: skip
-        self._env.filters.update(readable=readable, day=_day, moment=_moment, by_day=_by_day)
+        self._env.filters.update(
+            readable=readable, day=_day, moment=_moment, by_day=_by_day, local=_local
+        )  # fmt: skip
 
     def render(self, template: str, /, **values: object) -> str:
         """The page as HTML; whatever strangers wrote is escaped."""
@@ -146,9 +148,14 @@ def _day(moment: datetime) -> str:
     return wording.day(moment, weekday=True)
 
 
-def _moment(at: datetime, zone: str = "UTC") -> str:
-    local = at.astimezone(ZoneInfo(zone))
-    return f"{wording.day(local, weekday=True)}, {local:%H:%M} {zone.replace('_', ' ')}"
+def _moment(at: datetime, zone: str = "UTC", named: bool = True) -> str:
+    local = _local(at, zone)
+    told = f"{wording.day(local, weekday=True)}, {local:%H:%M}"
+    return f"{told} {zone.replace('_', ' ')}" if named else told
+
+
+def _local(at: datetime, zone: str) -> datetime:
+    return at.astimezone(ZoneInfo(zone))
 
 
 def _by_day(entries: Iterable[object], zone: str) -> list[tuple[str, list[object]]]:

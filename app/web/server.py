@@ -49,6 +49,7 @@ from app.web.guard import HEADERS, Guard
 from app.web.keeper import Keeper
 from app.web.limits import Limited, Limits
 from app.web.pages import Pages
+from jobs.alerts import wording
 from jobs.alerts.links import LinkError
 from jobs.service import Service
 
@@ -68,7 +69,7 @@ _WORDS = {
     405: "This address takes no such request.",
     413: "That is more text than this form takes. Shorten it, and send it again.",
     422: "That request could not be understood.",
-    429: "That was asked for very often in a short time. Wait a little, and try again.",
+    429: "Too many requests came from your connection, so there is a short break.",
 }
 
 
@@ -110,7 +111,7 @@ def _explain_errors(app: FastAPI, web: Web) -> None:
 
     @app.exception_handler(LinkError)
     async def _bad_link(_: Request, exc: LinkError) -> HTMLResponse:
-        name = "This link has expired" if exc.expired else "This link does not hold"
+        name = "This link has expired" if exc.expired else "This link does not work"
         return _page(web, 410 if exc.expired else 404, str(exc), name, ask=True)
 
     @app.exception_handler(HTTPException)
@@ -133,15 +134,27 @@ def _explain_errors(app: FastAPI, web: Web) -> None:
         return page
 
 
-def _page(web: Web, status: int, words: str, name: str = "", *, ask: bool = False) -> HTMLResponse:
+def _page(
+    web: Web, status: int, words: str, name: str = "", *, ask: bool = False, wait: str = ""
+) -> HTMLResponse:  # fmt: skip
     """An error page, its title by the status unless ``name`` is given; with ``ask`` it offers to send a fresh
-    link."""
-    return web.page("error.html", status, code=status, name=name or _title(status), words=words, ask=ask)
+    link, with ``wait`` it says how long to."""
+    return web.page(
+        "error.html", status, code=status, name=name or _title(status), words=words, ask=ask, wait=wait
+    )  # fmt: skip
 
 
 def _title(status: int) -> str:
-    titles = {404: "Not found", 410: "No longer here", 500: "Something failed", 413: "Too long"}
+    titles = {
+        403: "Not from this site", 404: "Not found", 410: "No longer here", 413: "Too long",
+        429: "Too much at once", 500: "Something failed",
+    }  # fmt: skip
     return titles.get(status) or HTTPStatus(status).phrase.capitalize()
+
+
+def _span(seconds: int) -> str:
+    """A time to wait as people say it, never too short."""
+    return wording.count(seconds, "second") if seconds < 90 else wording.count(-(-seconds // 60), "minute")
 
 
 def _refusal(web: Web) -> ASGIApp:
@@ -150,9 +163,10 @@ def _refusal(web: Web) -> ASGIApp:
         if scope["path"].startswith("/api/"):
             await problems.refused(scope, receive, send)
             return
-        page = _page(web, status, _WORDS[status])
-        if wait := scope.get("paperwatch.retry_after"):
-            page.headers["retry-after"] = str(wait)
+        seconds = scope.get("paperwatch.retry_after", 0)
+        page = _page(web, status, _WORDS[status], wait=_span(seconds) if seconds else "")
+        if seconds:
+            page.headers["retry-after"] = str(seconds)
         await page(scope, receive, send)
 
     return refuse

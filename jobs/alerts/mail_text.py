@@ -146,6 +146,6 @@ def _foot(digest: Digest, links: DigestLinks) -> str:
     # "-- " begins a signature, which mutt and its like show in grey.
     return (
         f"-- \n{wrap(readable(digest.receipt.line))}\n\n"
-        f"Preferences:\n{links.preferences}\n\nPause:\n{links.preferences}#pause{leave}\n\n"
+        f"Preferences:\n{links.preferences}\n\nPause:\n{links.preferences}/delivery#pause{leave}\n\n"
         f"Unsubscribe:\n{links.unsubscribe}"
     )

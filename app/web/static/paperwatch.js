@@ -49,7 +49,7 @@ if (form && panel) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const id of ids) document.getElementById(id).replaceChildren(...page.getElementById(id).childNodes);
       shown = body().toString();
-      for (const hint of document.querySelectorAll(".try")) hint.hidden = true;
+      for (const hint of document.querySelectorAll(".try")) hint.hidden = panel.querySelector("article") !== null;
       panel.removeAttribute("aria-busy");
       return true;
     } catch (error) {
@@ -79,11 +79,12 @@ if (form && panel) {
     const wanted = new URLSearchParams(new FormData(form));
     wanted.set("edit", button.value);
     const label = button.getAttribute("aria-label");
-    // The chip is gone or moved afterwards; the focus stays beside where it was.
+    // The chip is gone or moved afterwards; the focus goes to what is wrong, or stays beside where it was.
     if (!(await ask(button.formAction, wanted, ["interests", "preview"]))) return;
     slide();
     const again = [...form.querySelectorAll("button")].find((other) => label && other.getAttribute("aria-label") === label);
-    (again || form.elements.statement).focus();
+    const wrong = form.querySelector("#interests [aria-invalid=true], #interests [name=own]");
+    (wrong || again || form.elements.statement).focus();
   });
 }
 
@@ -92,7 +93,10 @@ const weights = document.querySelector("form[data-what-if]");
 if (weights) {
   let timer = 0;
   let asked = null;
-  weights.addEventListener("input", () => {
+  weights.addEventListener("input", (event) => {
+    const said = event.target.parentElement.querySelector("output");
+    const weight = Number(event.target.value);
+    if (said) said.textContent = weight ? (weight > 0 ? "+" : "") + weight : "as learned";
     clearTimeout(timer);
     timer = setTimeout(async () => {
       if (asked) asked.abort();
@@ -113,7 +117,7 @@ for (const box of document.querySelectorAll(".copy")) {
   button.type = "button";
   button.className = "second";
   button.textContent = "copy";
-  button.setAttribute("aria-label", "Copy the address of the " + box.querySelector("label").textContent + " feed");
+  button.setAttribute("aria-label", "Copy " + address.dataset.copy);
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(address.value);
     button.textContent = "copied";
@@ -167,6 +171,6 @@ if (papers.length) {
     }
     const opinion = { s: "save", l: "like", d: "dislike" }[event.key];
     const paper = opinion && document.activeElement.closest("article.paper");
-    if (paper) paper.querySelector(`button[data-opinion=${opinion}]`).click();
+    if (paper) paper.querySelector(`button[data-opinion=${opinion}]`)?.click();
   });
 }
