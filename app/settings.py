@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from db.session import address_fault
+
 PREFIX = "PAPERWATCH_"
 
 
@@ -100,6 +102,13 @@ class Settings(BaseSettings):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value and address_fault(value):
+            raise ValueError("must be sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME")
+        return value
+
     @field_validator("bounce_key", "operator_key")
     @classmethod
     def _is_long(cls, value: str) -> str:
@@ -159,7 +168,8 @@ def load(environ: dict[str, str] | None = None) -> Settings:
         first = exc.errors()[0]
         name = str(first["loc"][0])
         shown = "…" if name.endswith(("key", "secret", "password", "database_url")) else repr(given.get(name))
-        raise SettingsError(f"{PREFIX}{name.upper()}={shown}: {first['msg']}") from exc
+        why = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{PREFIX}{name.upper()}={shown}: {why}") from exc
 
 
 def is_loopback(host: str) -> bool:

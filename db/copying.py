@@ -40,6 +40,10 @@ class CopyError(Exception):
     """Rows that cannot be copied; the message says why and what to do."""
 
 
+class NotEmptyError(CopyError):
+    """A target that has rows already."""
+
+
 def nothing_told(_table: str, _rows: int) -> None:
     """For copies that nobody watches."""
 
@@ -67,7 +71,9 @@ def copy(
                 session.execute(delete(table))
             search_store.empty(session)
         elif filled := next((name for name, rows in _counted(session).items() if rows), ""):
-            raise CopyError(f"the target is not empty: its table {filled} has rows; choose an empty database")
+            raise NotEmptyError(
+                f"the target is not empty: its table {filled} has rows; choose an empty database"
+            )
         for table in Base.metadata.sorted_tables:
             done[table.name] = _copy_table(table, old, session, told)
         index_store.forget_all(session)

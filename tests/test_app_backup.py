@@ -92,7 +92,10 @@ def test_restoring_over_something_wants_to_be_told_so(installation: Path, tmp_pa
         assert refused.returncode == 1
         assert said in refused.stderr
         (other / "secret").write_text((installation / "secret").read_text())
+    assert "--replace" in refused.stderr
     assert _rows(f"sqlite:///{other}/paperwatch.db") == before
+    misnamed = paperwatch("backup", str(tmp_path / "kept.zip"), cwd=tmp_path, **_here(installation))
+    assert (misnamed.returncode, ".tar.gz" in misnamed.stderr) == (2, True)
     _ok("restore", str(file), "--replace", cwd=tmp_path, **_here(other))
     assert _rows(f"sqlite:///{other}/paperwatch.db") == _rows(f"sqlite:///{installation}/paperwatch.db")
 

@@ -113,6 +113,15 @@ def test_what_cannot_be_read_is_named_and_ends_with_one(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_strangers_words_are_printed_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "odd.md").write_text("root:x:0:0 [red]no digest[/red] :smile:\n")
+    result = paperwatch("ingest", "odd.md", cwd=tmp_path)
+    assert "root:x:0:0 [red]no digest[/red]" in result.stderr
+    (tmp_path / "heart: [b]s").mkdir()
+    paperwatch("sources", "add", "heart: [b]s", "--name", "with a :heart: [b]", cwd=tmp_path)
+    assert "with a :heart: [b]" in paperwatch("sources", "list", cwd=tmp_path).stdout
+
+
 def test_one_unreadable_file_does_not_spoil_the_others(tmp_path: Path) -> None:
     result = paperwatch("ingest", str(SAMPLES), "missing.md", "--json", cwd=tmp_path)
     assert result.returncode == 0

@@ -110,5 +110,10 @@ def test_where_one_process_ends_the_other_is_ended_too(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         here = {"PAPERWATCH_PORT": str(taken.getsockname()[1])}
-        with running("run", cwd=tmp_path, environment=here) as service:
-            assert service.wait(timeout=60) == 1
+        with running("run", cwd=tmp_path, environment=here, stderr=subprocess.PIPE) as service:
+            _, told = service.communicate(timeout=60)
+    assert service.returncode == 1
+    (line,) = [line for line in told.decode().splitlines() if "nothing can be served at 127.0.0.1" in line]
+    assert here["PAPERWATCH_PORT"] in line
+    assert "is Paperwatch running already?" in line
+    assert "Traceback" not in told.decode()

@@ -26,13 +26,23 @@ def test_without_any_setting_everything_has_a_default() -> None:
         ({"PAPERWATCH_PORT": "many"}, "PAPERWATCH_PORT='many'"),
         ({"PAPERWATCH_SMTP_TLS": "maybe"}, "PAPERWATCH_SMTP_TLS='maybe'"),
         ({"PAPERWATCH_BASE_URL": "papers.example.org"}, "must begin with http"),
+        ({"PAPERWATCH_DATABASE_URL": "mysql://x"}, "PAPERWATCH_DATABASE_URL=…: must be sqlite:///PATH or"),
+        ({"PAPERWATCH_DATABASE_URL": "postgresql://x/y"}, "postgresql[+]psycopg://"),
         ({"PAPERWATCH_SMPT_HOST": "mail"}, "PAPERWATCH_SMPT_HOST is no setting"),
         (
             {"PAPERWATCH_SMTP_PASSWORD_FILE": "/nowhere/at/all"},
             "PAPERWATCH_SMTP_PASSWORD_FILE=/nowhere/at/all",
         ),
     ],
-    ids=["no number", "unknown word", "no scheme", "misspelt name", "missing file"],
+    ids=[
+        "no number",
+        "unknown word",
+        "no scheme",
+        "no such database",
+        "no driver",
+        "misspelt name",
+        "missing file",
+    ],
 )
 def test_a_setting_that_cannot_be_right_is_named(given: dict[str, str], complaint: str) -> None:
     with pytest.raises(SettingsError, match=complaint.replace("(", r"\(")):

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from app import build
+from app.commands.console import plain
 from db import subscriber_store
 from jobs import backtest as job
 from jobs.alerts import wording
@@ -28,7 +28,7 @@ def backtest(name: str, at_most: int, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(as_object(found, profile.name), ensure_ascii=False, indent=2))
         return
-    out = Console(highlight=False, markup=False, soft_wrap=True)
+    out = plain(soft_wrap=True)
     out.print(Text(job.sentence(found), style="bold"))
     for line in text_plot(found):
         out.print(f"  {line}")

@@ -36,6 +36,8 @@ def backup(path: Path) -> None:
     partial = path.with_name(path.name + ".partial")
     if not path.parent.is_dir():
         raise CommandError(f"{path.parent} is no folder")
+    if not path.name.endswith((".tar", ".gz", ".tgz")):
+        raise CommandError(f"{path}: the archive's name must end with .tar, .tar.gz or .tgz", status=2)
     database = Database(settings.database)
     if (revision := migrate.current(database)) != migrate.newest():
         raise CommandError(
@@ -75,7 +77,10 @@ def restore(path: Path, *, replace: bool) -> None:
         _compare_secrets(settings, (Path(folder) / _SECRET).read_text(), replace=replace)
         database = Database(settings.database)
         migrate.upgrade(database)
-        done = database_file.from_file(Path(folder) / _DATABASE, database, replace=replace)
+        try:
+            done = database_file.from_file(Path(folder) / _DATABASE, database, replace=replace)
+        except copying.NotEmptyError as exc:
+            raise CommandError(f"{exc}, or write over what is there with --replace") from exc
         lost = {name: n for name, n in manifest["rows"].items() if done.get(name, 0) != n}
         if lost:
             raise CommandError(f"the backup said {lost} rows, the database has {done}")

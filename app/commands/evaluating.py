@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from app.commands.console import plain
 from app.failures import CommandError
 from recommender.evaluate import (
     Comparison,
@@ -113,7 +113,7 @@ def _print(
     found: Evaluation, other: Evaluation | None, compared: dict[str, Comparison], run: Path,
     against: Path | None,
 ) -> None:  # fmt: skip
-    out = Console(highlight=False, markup=False)
+    out = plain()
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     names = [path.name for path in (against, run) if path]

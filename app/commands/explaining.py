@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from app import build
+from app.commands.console import plain
 from app.failures import CommandError
 from db import subscriber_store
 from jobs import reading
@@ -63,7 +63,7 @@ def strength_bar(item: Item) -> str:
 
 
 def _print(item: Item, profile: Profile, everything: bool) -> None:
-    out = Console(highlight=False, markup=False, soft_wrap=True)
+    out = plain(soft_wrap=True)
     out.print(Text(wording.title(item.paper), style="bold"))
     out.print(Text(" · ".join(filter(None, (item.paper.id, wording.facts(item.paper)))), style="dim"))
     out.print(f"{strength_bar(item)} for {readable(profile.name)}, score {item.score:.4f}")

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from app import build
+from app.commands.console import plain
 from db.records import Receipt
 from jobs.ingest import ingest_locations
 
@@ -21,7 +21,7 @@ def ingest(locations: Sequence[str], *, as_json: bool, archive: bool) -> int:
     receipts: list[Receipt] = []
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(
-        *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+        *columns, console=plain(stderr=True), transient=True, disable=not sys.stderr.isatty()
     ) as bar:
         task = bar.add_task("ingesting")
 
@@ -56,16 +56,16 @@ def as_report(receipts: Sequence[Receipt]) -> dict[str, Any]:
 
 
 def _print(receipts: Sequence[Receipt]) -> None:
-    out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
+    out, err = plain(soft_wrap=True), plain(stderr=True, soft_wrap=True)
     for r in receipts:
         if r.error:
             named = r.error if r.location in r.error else f"{r.location}: {r.error}"
-            err.print(named, style="red", markup=False)
+            err.print(named, style="red")
             continue
         parts = [f"{r.received} papers", f"{r.new} new", f"{r.updated} updated", f"{r.merged} merged"]
-        out.print(f"{r.location}: {r.note or ', '.join(parts)}", markup=False)
+        out.print(f"{r.location}: {r.note or ', '.join(parts)}")
         for where, why in r.rejected:
-            err.print(f"{r.location}, {where}: left out: {why}", markup=False)
+            err.print(f"{r.location}, {where}: left out: {why}")
     if len(receipts) > 1:
         totals = as_report(receipts)["totals"]
-        out.print("total: " + ", ".join(f"{number} {name}" for name, number in totals.items()), markup=False)
+        out.print("total: " + ", ".join(f"{number} {name}" for name, number in totals.items()))

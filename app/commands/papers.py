@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from app import build
+from app.commands.console import plain
 from app.failures import CommandError
 from db import paper_store
 from jobs.alerts import exports
@@ -50,7 +50,7 @@ def _table(found: Sequence[Paper]) -> None:
             str(paper.announced or ""), paper.id.removeprefix("arxiv:"), paper.title,
             paper.authors[0] + more if paper.authors else "",
         )  # fmt: skip
-    Console(highlight=False, markup=False).print(table)
+    plain().print(table)
 
 
 def _exported(form: str) -> Callable[[Sequence[Paper]], None]:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from app import build
+from app.commands.console import plain
 from app.commands.explaining import strength_bar
 from app.failures import CommandError
 from db import subscriber_store
@@ -38,7 +38,7 @@ def preview(name: str, changes: Sequence[str], drops: Sequence[str], days: int, 
     if as_json:
         typer.echo(json.dumps(as_object(found, profile.name, edits), ensure_ascii=False, indent=2))
         return
-    out = Console(highlight=False, markup=False)
+    out = plain()
     out.print(_heading(found.after, profile.name), soft_wrap=True)
     if edits:
         out.print(_summary(found), soft_wrap=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from app.commands.console import plain
 from app.failures import CommandError
 from jobs.rank_files import rank_files
 from jobs.rank_input import InputError
@@ -56,7 +56,7 @@ def _rank(files: Sequence[Path], readers: Path, top: int, out: Path, ranker: str
     faults = 0
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f}"))
     with Progress(
-        *columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True,
+        *columns, TimeElapsedColumn(), console=plain(stderr=True), transient=True,
         disable=not sys.stderr.isatty(),
     ) as bar:  # fmt: skip
         tasks: dict[str, TaskID] = {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ import typer
 from app import build, logs
 from app.commands import children
 from app.commands.ingesting import as_report
+from app.failures import CommandError
 from app.settings import load
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _NICENESS = 10
+_BACKLOG = 2048  # connections that wait to be taken, as uvicorn has it
 
 
 def once(*, as_json: bool) -> None:
@@ -113,9 +117,23 @@ def web(*, child: bool) -> None:
     if child:
         children.end_with_parent()
     app = create_app(build.service(settings), settings, build.now)
-    log.info("pages and feeds are served", host=settings.host, port=settings.port, readers=settings.base_url)
     # One worker, whatever WEB_CONCURRENCY says: more are further processes of `paperwatch web`.
-    uvicorn.run(
-        app, workers=1, host=settings.host, port=settings.port, log_level="warning", access_log=False,
-        server_header=False, proxy_headers=True, forwarded_allow_ips=settings.trusted_proxies,
+    config = uvicorn.Config(
+        app, workers=1, log_level="warning", access_log=False, server_header=False, proxy_headers=True,
+        forwarded_allow_ips=settings.trusted_proxies,
     )  # fmt: skip
+    listening = _listening(settings.host, settings.port)
+    log.info("pages and feeds are served", host=settings.host, port=settings.port, readers=settings.base_url)
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as exc:
+        raise CommandError(
+            f"nothing can be served at {host}, port {port}: {os.strerror(exc.errno) if exc.errno else exc}; "
+            "is Paperwatch running already? PAPERWATCH_HOST and PAPERWATCH_PORT choose another place"
+        ) from exc

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from rich.console import Console
 from rich.text import Text
 
 from app import build
+from app.commands.console import plain
 from app.commands.papers import as_object
 from app.failures import CommandError
 from db import index_store
@@ -29,7 +29,7 @@ def search(typed: str, at_most: int, *, newest: bool, as_json: bool) -> None:
         papers = [as_object(one.stored.paper) for one in found.papers]
         print(json.dumps({"total": found.total, "more": found.many, "papers": papers}, ensure_ascii=False))  # noqa: T201
         return
-    console = Console(highlight=False, markup=False)
+    console = plain()
     for one in found.papers:
         console.print(_lines(one), end="\n\n")
     console.print(_summary(found, waiting))

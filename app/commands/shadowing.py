@@ -71,10 +71,10 @@ def report(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")] = False,
 ) -> None:
     """Say how each ranker on trial does beside the first."""
-    from rich.console import Console
     from rich.table import Table
 
     from app import build
+    from app.commands.console import plain
     from db import shadow_store
     from jobs import shadow
 
@@ -96,5 +96,5 @@ def report(
         for name, side, wins in sides:
             counts = (side.listed, side.shown, side.liked, side.saved, side.disliked, wins)
             table.add_row(name, *map(str, counts))
-        Console(highlight=False, markup=False).print(table)
+        plain().print(table)
         typer.echo(f"{each.ties} shared lists were ties; by chance with probability {each.by_chance:.2f}.")

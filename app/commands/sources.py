@@ -182,8 +182,9 @@ def as_object(source: Source) -> dict[str, Any]:
 def _print(sources: list[Source], as_json: bool) -> None:
     import json as encoder
 
-    from rich.console import Console
     from rich.table import Table
+
+    from app.commands.console import plain
 
     if as_json:
         typer.echo(encoder.dumps([as_object(s) for s in sources], ensure_ascii=False, indent=2))
@@ -197,7 +198,7 @@ def _print(sources: list[Source], as_json: bool) -> None:
     for s in sources:
         next_check = f"{s.next_check_at:%Y-%m-%d %H:%M}" if s.next_check_at and not s.paused else ""
         table.add_row(str(s.id), s.name, s.kind, str(s.last_batch or ""), next_check, _state(s))
-    Console(highlight=False, markup=False).print(table)
+    plain().print(table)
 
 
 def _state(source: Source) -> str:
