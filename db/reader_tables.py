@@ -74,12 +74,14 @@ class FeedbackRow(Base):
     """Append-only; the current opinion is derived."""
 
     __tablename__ = "feedback"
+    # What was said each day is counted without looking at the rows.
+    __table_args__ = (Index("ix_feedback_said", "at", "opinion"),)
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     profile_id: Mapped[int] = mapped_column(ForeignKey("profile.id", ondelete="CASCADE"), index=True)
     paper_id: Mapped[int] = mapped_column(ForeignKey("paper.id"))
     opinion: Mapped[str] = mapped_column(String(16))
-    at: Mapped[datetime] = mapped_column(index=True)
+    at: Mapped[datetime]
     via: Mapped[str] = mapped_column(String(16))
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, values
+from sqlalchemy import column as sql_column
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from db.tables import (
@@ -167,21 +168,8 @@ def papers_by_day(session: Session, since: datetime) -> list[tuple[date, int, in
 
 
 def digests_by_day(session: Session, days: Sequence[date]) -> dict[date, int]:
-    """How many digests were sent on each of these days (UTC).
-
-    Each is a stretch of one index; counting it is much quicker than making days of all its moments.
-    """
-    counts = []
-    for day in days:
-        begins = datetime.combine(day, time(0), UTC)
-        sent = DigestRow.sent_at >= begins, DigestRow.sent_at < begins + timedelta(days=1)
-        counts.append(
-            select(func.count())
-            .select_from(DigestRow)
-            .where(*sent, DigestRow.kind == "digest")
-            .scalar_subquery()
-        )
-    return dict(zip(days, session.execute(select(*counts)).one(), strict=True))
+    """How many digests were sent on each of these days (UTC)."""
+    return _counted_by_day(session, DigestRow.sent_at, days, DigestRow.kind == "digest")
 
 
 def bounces_by_day(session: Session, since: datetime) -> dict[date, int]:
@@ -189,9 +177,9 @@ def bounces_by_day(session: Session, since: datetime) -> dict[date, int]:
     return _by_day(session, BounceRow.at, since, BounceRow.kind.in_(("hard", "soft")))
 
 
-def likes_by_day(session: Session, since: datetime) -> dict[date, int]:
-    """How many papers were liked or saved each day."""
-    return _by_day(session, FeedbackRow.at, since, FeedbackRow.opinion.in_(("like", "save")))
+def likes_by_day(session: Session, days: Sequence[date]) -> dict[date, int]:
+    """How many papers were liked or saved on each of these days (UTC)."""
+    return _counted_by_day(session, FeedbackRow.at, days, FeedbackRow.opinion.in_(("like", "save")))
 
 
 def post(session: Session, name: str) -> Post | None:
@@ -234,6 +222,24 @@ def _counts(
 ) -> dict[str, int]:
     query = select(column, func.count()).where(*where).group_by(column).order_by(column)
     return {row[0]: row[1] for row in session.execute(query)}
+
+
+def _counted_by_day(
+    session: Session, column: InstrumentedAttribute[Any], days: Sequence[date], where: ColumnElement[bool]
+) -> dict[date, int]:
+    """How many rows each of these days has (UTC).
+
+    Each is a stretch of one index; counting it is much quicker than making days of all its moments.
+    """
+    begins = [datetime.combine(day, time(0), UTC) for day in days]
+    spans = (
+        values(sql_column("begins", column.type), sql_column("ends", column.type), name="spans")
+        .data([(begin, begin + timedelta(days=1)) for begin in begins])
+        .cte()
+    )
+    number = select(func.count()).where(column >= spans.c.begins, column < spans.c.ends, where)
+    query = select(spans.c.begins, number.correlate(spans).scalar_subquery())
+    return {begin.astimezone(UTC).date(): found for begin, found in session.execute(query)}
 
 
 def _by_day(

@@ -22,7 +22,7 @@ DAYS = 30
 _DAY = timedelta(days=1)
 # So many digests tell the 95th percentile within one or two percent of the readers, whatever their number.
 _SAMPLE = 1_000
-_SAMPLE_OF_A_MONTH = 3_000
+_SAMPLE_OF_A_MONTH = 1_500
 # A feed that is read later than this after its announcement was filled in afterwards.
 _SAME = timedelta(days=2)
 
@@ -124,7 +124,7 @@ def month(database: Database, stands: Standing) -> Month:
         papers = stats_store.papers_by_day(session, since)
         digests = stats_store.digests_by_day(session, days)
         bounced = stats_store.bounces_by_day(session, since)
-        likes = stats_store.likes_by_day(session, since)
+        likes = stats_store.likes_by_day(session, days)
         sent = stats_store.deliveries(session, since, about=_SAMPLE_OF_A_MONTH)
         began = announced_at(stands.batches, stats_store.arrivals(session, since))
     by_source: dict[int, dict[date, int]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -21,7 +21,7 @@ from recommender.dial import Recent
 from recommender.explain import Explainer
 from recommender.heard import heard
 from recommender.interest import Examples, Interests, Judged
-from recommender.ranking import DEFAULT, RANKERS
+from recommender.ranking import DEFAULT, RANKERS, Weights
 from recommender.ready import Ready
 from recommender.vectors import Edition
 
@@ -89,14 +89,16 @@ def preview(
     days: int = 7,
     examples: Examples = (),
     reasons: int | None = None,
+    parts: int | None = None,
 ) -> Preview:
     """Rank the papers of the latest ``days`` announcement days on hand; nothing is stored.
 
     ``examples`` are judged papers beside the seed papers that ``interests`` name. Only the first so many
-    ``reasons`` are worked out, if a number is given: a millisecond each.
+    ``reasons`` are worked out, if a number is given, and of each score so many ``parts`` and their rest.
     """
     with service.database.reading() as session:
-        return _previews(service, session, [Wanted(interests, per_day)], days, examples, reasons)[0]
+        asked = {Wanted(interests, per_day): None}
+        return _previews(service, session, asked, days, examples, reasons, parts)[0]
 
 
 def what_if(
@@ -110,7 +112,8 @@ def what_if(
     before = Wanted(profile.interests, profile.per_day)
     with service.database.reading() as session:
         rated = [j for j in learning.examples(session, [profile], now)[profile.id] if j.opinion != "seed"]
-        asked = [before] if after == before else [before, after]
+        known = learning.weights_of(service, session, profile, now)
+        asked = dict.fromkeys((before, after)) | {before: known}
         found = _previews(service, session, asked, days, rated, reasons)
     return compared(found[0], found[-1])
 
@@ -133,23 +136,28 @@ def compared(before: Preview, after: Preview) -> WhatIf:
 
 
 def _previews(
-    service: Service, session: Session, asked: Sequence[Wanted], days: int, rated: Examples,
-    reasons: int | None,
+    service: Service, session: Session, asked: Mapping[Wanted, Weights | None], days: int, rated: Examples,
+    reasons: int | None, parts: int | None = None,
 ) -> list[Preview]:  # fmt: skip
-    """One preview for each of the interests asked about; the papers are read and made vectors once."""
+    """One preview for each of the interests asked about, with their weights where they were learned before;
+    the papers are read and made vectors once."""
     seeds = paper_store.by_keys(session, {key for wanted in asked for key in wanted.interests.seeds})
     fitted = learning.edition(service, session)
     week = service.shelf.latest(session, fitted, days)
     known = {j.paper.id for j in rated}
     found = []
-    for wanted in asked:
+    for wanted, weights in asked.items():
         named = [seeds[key].paper for key in wanted.interests.seeds if key in seeds]
-        judged = [*rated, *(Judged(paper, "seed") for paper in named if paper.id not in known)]
-        found.append(_preview(week, fitted, wanted, judged, reasons))
+        # In the order of `learning.examples`, so that the same interests are learned to the last digit.
+        judged = [*(Judged(paper, "seed") for paper in named if paper.id not in known), *rated]
+        found.append(_preview(week, fitted, wanted, judged, weights, reasons, parts))
     return found
 
 
-def _preview(week: Ready, fitted: Edition, wanted: Wanted, judged: Examples, reasons: int | None) -> Preview:
+def _preview(
+    week: Ready, fitted: Edition, wanted: Wanted, judged: Examples, weights: Weights | None,
+    reasons: int | None, parts: int | None,
+) -> Preview:  # fmt: skip
     """What these interests would have brought. Nothing states or shows an interest: nothing comes."""
     interests = wanted.interests
     first, last = (week.dates[0], week.dates[-1]) if week.dates else (None, None)
@@ -157,7 +165,7 @@ def _preview(week: Ready, fitted: Edition, wanted: Wanted, judged: Examples, rea
         return Preview((), (), len(week.papers), first, last)
     phrases = tuple(heard(fitted, interests.statement))
     view = week.to([interests])
-    weights = RANKERS[DEFAULT].learn(fitted, interests, judged).on(view.edition)
+    weights = (weights or RANKERS[DEFAULT].learn(fitted, interests, judged)).on(view.edition)
     scores = view.scores(weights)
     seen = frozenset(j.paper.id for j in judged)
     days = max(1, len(week.dates))
@@ -185,7 +193,7 @@ def _preview(week: Ready, fitted: Edition, wanted: Wanted, judged: Examples, rea
     if explained := [choice.paper for choice, _ in shown[:reasons]]:
         X = sparse.csr_matrix(sparse.vstack([view.row(at) for at in explained]))
         apart = TakenApart(view.edition, X, [week.papers[at] for at in explained])
-        for at, why in enumerate(explainer.explain_all(apart, range(len(explained)))):
+        for at, why in enumerate(explainer.explain_all(apart, range(len(explained)), parts)):
             items[at] = replace(
                 items[at], score=why.score, reason=why.reason, contributions=why.contributions
             )

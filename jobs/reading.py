@@ -38,19 +38,20 @@ class Brought:
 
 
 def latest(
-    service: Service, profile: Profile, now: datetime, at_most: int = 50, start: int = 0
-) -> list[Entry]:
+    service: Service, profile: Profile, now: datetime, at_most: int = 50, start: int = 0,
+    parts: int | None = None,
+) -> list[Entry]:  # fmt: skip
     """The papers that the profile was given, the newest batch first and the best first within it; from place
-    ``start`` on."""
+    ``start`` on. Of each score so many ``parts`` are told and the sum of the rest, or all."""
     with service.database.reading() as session:
         # Each of these has a paper at least; those without would crowd out what a reader of little was given.
         matches = alert_store.matches_of(session, profile.id, at_most=start + at_most, filled=True)
-        return of_matches(service, session, profile, matches, now, at_most, start)
+        return of_matches(service, session, profile, matches, now, at_most, start, parts)
 
 
 def of_matches(
     service: Service, session: Session, profile: Profile, matches: Sequence[Match], now: datetime,
-    at_most: int, start: int = 0,
+    at_most: int, start: int = 0, parts: int | None = None,
 ) -> list[Entry]:  # fmt: skip
     """The first papers that these matches of the profile chose, best first within each, with reasons."""
     picks = [
@@ -63,7 +64,7 @@ def of_matches(
     picks = [(p, at) for p, at in picks if p.paper in papers and not papers[p.paper].paper.withdrawn]
     if not picks:
         return []
-    items = Reasons(service, session, profile, now).items([p for p, _ in picks], papers)
+    items = Reasons(service, session, profile, now, parts).items([p for p, _ in picks], papers)
     return [Entry(item, at) for item, (_, at) in zip(items, picks, strict=True)]
 
 
@@ -111,8 +112,10 @@ def explained(service: Service, profile: Profile, key: str, now: datetime) -> It
     return None if found is None else explained_paper(service, profile, found.paper, now)
 
 
-def explained_paper(service: Service, profile: Profile, given: Paper, now: datetime) -> Item:
-    """A paper, explained for a profile."""
+def explained_paper(
+    service: Service, profile: Profile, given: Paper, now: datetime, parts: int | None = None
+) -> Item:
+    """A paper, explained for a profile; of its score so many ``parts`` are told and the sum of the rest."""
     with service.database.reading() as session:
         recent = recent_scores(session, profile.id, now)
-        return Reasons(service, session, profile, now).item(given, recent.scores)
+        return Reasons(service, session, profile, now, parts).item(given, recent.scores)

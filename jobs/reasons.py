@@ -26,9 +26,13 @@ from recommender.weights import Weights
 
 
 class Reasons:
-    """Explains papers for one profile as its model stands now."""
+    """Explains papers for one profile as its model stands now, each score in so many ``parts`` and the sum of
+    the rest, or in all its parts."""
 
-    def __init__(self, service: Service, session: Session, profile: Profile, now: datetime) -> None:
+    def __init__(
+        self, service: Service, session: Session, profile: Profile, now: datetime, parts: int | None = None
+    ) -> None:
+        self._parts = parts
         self._edition = learning.edition(service, session)
         self._weights = learning.weights_of(service, session, profile, now)
         self._interests = profile.interests
@@ -44,6 +48,7 @@ class Reasons:
             self._interests,
             self._examples,
             [cast(Strength, p.strength) for p in picks],
+            self._parts,
         )
         return [
             replace(
@@ -57,22 +62,23 @@ class Reasons:
     def item(self, paper: Paper, history: ArrayLike) -> Item:
         """Any paper, chosen or not, its strength measured against the profile's recent scores."""
         (item,) = explained_items(
-            self._edition, self._weights, [paper], self._interests, self._examples, ["weak"]
+            self._edition, self._weights, [paper], self._interests, self._examples, ["weak"], self._parts
         )
         return replace(item, strength=strength(item.score, history))
 
 
 def explained_items(
     edition: Edition, weights: Weights, papers: Sequence[Paper], interests: Interests, examples: Examples,
-    strengths: Sequence[Strength],
+    strengths: Sequence[Strength], parts: int | None = None,
 ) -> list[Item]:  # fmt: skip
-    """These papers with score, reason and contributions; the strengths are as given."""
+    """These papers with score, reason and contributions (of more than ``parts`` the strongest and the sum of
+    the rest); the strengths are as given."""
     if not papers:
         return []
     wide = edition.extended(papers, [interests])
     X = wide.transform(papers)
     explainer = Explainer(wide, weights.on(wide), examples, interests)
-    found = explainer.explain_all(TakenApart(wide, X, papers), range(len(papers)))
+    found = explainer.explain_all(TakenApart(wide, X, papers), range(len(papers)), parts)
     return [
         Item(paper, why.score, word, why.reason, why.contributions)
         for paper, word, why in zip(papers, strengths, found, strict=True)

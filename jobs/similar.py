@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import numpy as np
+from scipy import sparse
 
 from db import paper_store, search_store, trend_store
 from db.records import Stored
 from db.search_store import Span
 from jobs import learning
 from jobs.service import Service
+from recommender.narrow import Narrow
 from recommender.query import Part, Query, indexed
 
 WEEKS = 6
@@ -41,6 +43,7 @@ def similar(service: Service, given: Stored, *, at_most: int) -> list[Stored]:
     if not others:
         return []
     X = edition.transform([s.paper for s in others])[:, edition.text_columns]
-    near = (X @ own.T).toarray().ravel()
+    both = Narrow.of(sparse.csr_matrix(sparse.vstack([own, X]))).X
+    near = (both[1:] @ both[0].T).toarray().ravel()
     order = np.argsort(-near, kind="stable")[:at_most].tolist()
     return [others[at] for at in order if near[at] >= _LEAST]

@@ -34,11 +34,12 @@ class TakenApart:
         ends = held.indptr.tolist()
         self.spans = [slice(start, end) for start, end in pairwise(ends)]
         columns = self.columns.astype(np.int64)
-        open_kinds = np.array([*(feature.kind for feature in edition.extension), ""])
-        at = np.maximum(columns - edition.base_size, 0)  # of fitted ones any, since they are not asked about
-        is_open = columns >= edition.base_size
-        self.terms = np.where(is_open, open_kinds[at] == "term", columns < edition.text_columns.stop)
-        self.people = is_open & (open_kinds[at] == "author")
+        self.terms = columns < edition.text_columns.stop
+        self.people = np.zeros(len(columns), bool)
+        # A handful, of an open end that has thousands in a busy week.
+        beyond = np.flatnonzero(columns >= edition.base_size)
+        kinds = np.array([edition.feature(column).kind for column in columns[beyond].tolist()], str)
+        self.terms[beyond], self.people[beyond] = kinds == "term", kinds == "author"
         words = self._words_of_pairs(columns)
         self.firm = self.terms & self._are_firm(columns, words)
         row = np.repeat(np.arange(len(papers)), np.diff(held.indptr))
@@ -74,11 +75,11 @@ class TakenApart:
         self, columns: NDArray[np.int64], words: tuple[NDArray[np.int64], NDArray[np.int64]]
     ) -> NDArray[np.bool_]:
         """`Edition.togetherness` of each column, as far as to say whether it is enough."""
-        shares, base = self.edition.shares, self.edition.base_size
+        shares, base = self.edition.fitting.shares, self.edition.base_size
         pairs = (words[0] >= 0) & (words[1] >= 0) & (words[0] < base) & (words[1] < base)
         firm = np.ones(len(columns), bool)
         alone = shares[words[0][pairs]] * shares[words[1][pairs]]
-        firm[pairs] = np.log(100 * shares[columns[pairs]] / alone) >= _TOGETHER
+        firm[pairs] = np.log(100 * self.edition.shares_at(columns[pairs]) / alone) >= _TOGETHER
         return firm
 
     def _places(

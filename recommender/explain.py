@@ -34,13 +34,14 @@ class Contribution(NamedTuple):
     """What one feature adds to a score, or takes off it.
 
     ``name`` is as a person writes it; ``via`` is the title of the liked paper that brought the feature in,
-    empty where the reader stated it. The kind "rest" is the sum of all smaller ones.
+    empty where the reader stated it. The kind "rest" is the sum of all smaller ones, ``parts`` in number.
     """
 
     kind: Kind | Literal["rest"]
     name: str
     value: float
     via: str = ""
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ class Explainer:
     ) -> list[Explanation]:
         """Explain the scores of some of the papers that were taken apart on the edition of this explainer.
 
-        Of more contributions than ``at_most`` the strongest are listed, then the sum of the rest.
+        Of more contributions than ``at_most`` and one the strongest are listed, then the sum of the rest.
         """
         if not rows:
             return []
@@ -189,15 +190,16 @@ class Explainer:
     def _contributions(
         self, found: _Weighed, own: list[int], vias: Ints, at_most: int | None
     ) -> tuple[Contribution, ...]:
-        shown = own if at_most is None else own[:at_most]
+        # One part more takes no more room than the line that would stand for it.
+        shown = own if at_most is None or len(own) <= at_most + 1 else own[:at_most]
         whence = ["" if via < 0 else self._liked[via].title for via in vias[shown].tolist()]
         parts = [
             Contribution(found.feature(at).kind, found.shown(at), float(found.values[at]), via)
             for at, via in zip(shown, whence, strict=True)
         ]
         if rest := own[len(shown) :]:
-            words = f"{len(rest)} smaller part{'' if len(rest) == 1 else 's'}"
-            parts.append(Contribution("rest", words, sum(found.values[rest[0] : rest[-1] + 1].tolist())))
+            smaller = sum(found.values[rest[0] : rest[-1] + 1].tolist())
+            parts.append(Contribution("rest", f"{len(rest)} smaller parts", smaller, parts=len(rest)))
         return tuple(parts)
 
     def _vias(self, found: _Weighed) -> Ints:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics.pairwise import linear_kernel
 
+from recommender.narrow import Narrow
 from recommender.paper import Paper, normal_title
 from recommender.vectors import Matrix
 
@@ -30,7 +31,8 @@ class Likeness:
         _, numbers = np.unique(np.array(titles, dtype=str), return_inverse=True)
         # Papers without a title are like no other.
         self._titles = np.where([t != "" for t in titles], numbers, -1 - np.arange(len(titles)))
-        self._X = X
+        # What turns a matrix goes through all of its columns, however few hold anything.
+        self._X = None if X is None else Narrow.of(X).X
 
     @cached_property
     def whole(self) -> NDArray[np.float32] | None:
@@ -59,6 +61,7 @@ class Likeness:
         same = titles[:, None] == titles[None, :]
         if self._X is None or not len(places):
             return np.asarray(same, np.float32)
-        found = np.asarray(linear_kernel(self._X[places], dense_output=True), np.float32)
+        few = Narrow.of(self._X[places]).X
+        found = np.asarray(linear_kernel(few, dense_output=True), np.float32)
         found[same] = 1
         return found

@@ -15,6 +15,7 @@ from recommender.features import Feature
 from recommender.frequencies import STOP, read
 from recommender.interest import Interests
 from recommender.likeness import Likeness
+from recommender.narrow import Narrow
 from recommender.paper import Paper
 from recommender.text import normal
 from recommender.vectors import Edition, Matrix
@@ -90,13 +91,14 @@ class Words:
 class Ready:
     """Papers as vectors ``X`` (n × size) of ``edition``, which has a column for every name in them.
 
-    ``words`` are what the papers say, ``likeness`` tells which of them say the same, ``dates`` are their
-    announcement days in order.
+    ``narrow`` is the same without empty columns, in double precision. ``words`` are what the papers say,
+    ``likeness`` tells which of them say the same, ``dates`` are their announcement days in order.
     """
 
     papers: Sequence[Paper]
     edition: Edition
     X: Matrix
+    narrow: Narrow
     words: Words
     likeness: Likeness
     dates: tuple[date, ...]
@@ -109,7 +111,7 @@ class Ready:
         dates = sorted({p.announced for p in papers if p.announced})
         likeness = Likeness(papers, X[:, edition.text_columns])
         words = Words(papers, fitted.fitting.words)
-        return cls(papers, edition, X, words, likeness, tuple(dates))
+        return cls(papers, edition, X, Narrow.of(X).in_double(), words, likeness, tuple(dates))
 
     def to(self, interests: Sequence[Interests]) -> View:
         """The papers with a column for every term and name that these interests state.
@@ -162,9 +164,9 @@ class View:
         """The score of each paper; the weights must be on ``edition``."""
         if not self.X.shape[0]:
             return np.empty(0)
-        found = weights.row_scores(self.X)
+        found = self.ready.narrow.scores(weights)
         if self.more is not None:
-            found = found + weights.row_scores(self.more)
+            found = found + Narrow.of(self.more).scores(weights)
         return np.asarray(found.max(axis=1))
 
     def row(self, at: int) -> Matrix:

@@ -90,8 +90,9 @@ def choose(
     ``history`` (default: ``scores``) says how strong a score is. Ties break by paper id.
     """
     values = np.asarray(scores, dtype=np.float64)
-    order = np.array(sorted(range(len(papers)), key=lambda at: papers[at].id), np.int64)
-    was_seen = np.array([paper.id in seen for paper in papers], bool)
+    ids = [paper.id for paper in papers]
+    order = np.array(sorted(range(len(ids)), key=ids.__getitem__), np.int64)
+    was_seen = np.array([name in seen for name in ids] if seen else np.zeros(len(ids)), bool)
     asked = Asked(
         np.array([limit]), np.array([-np.inf if cut is None else cut], np.float64),
         np.array([_marks(values if history is None else history)]),

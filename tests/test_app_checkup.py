@@ -168,13 +168,13 @@ def test_damage_to_the_database_is_found_unless_quick(
     database = Database(load().database)
     migrate.upgrade(database)
     with database.writing() as session:
-        session.connection().exec_driver_sql("DROP INDEX ix_feedback_at")
+        session.connection().exec_driver_sql("DROP INDEX ix_feedback_said")
     database.dispose()
     assert command.doctor(as_json=True, quick=False) == 1
     told = json.loads(capsys.readouterr().out)["findings"]
-    assert any("ix_feedback_at" in each["why"] and "restore" in each["to_do"] for each in told)
+    assert any("ix_feedback_said" in each["why"] and "restore" in each["to_do"] for each in told)
     command.doctor(as_json=True, quick=True)
-    assert "ix_feedback_at" not in capsys.readouterr().out
+    assert "ix_feedback_said" not in capsys.readouterr().out
 
 
 def test_a_wrong_key_is_not_printed() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db import paper_store, source_store
-from jobs import importing, libraries
+from db import index_store, library_store, migrate, paper_store, source_store
+from db.session import Database
+from jobs import importing, indexing, libraries
 from jobs.libraries import Entry
 from jobs.service import Service
 from jobs.sources.parsed import SourceError
@@ -142,3 +144,61 @@ def test_entries_become_papers_on_hand_and_the_others_count_by_their_words(servi
     assert str(one).endswith("The other one counts by the words of its title.")
     assert [p.id for p in importing.papers_by(service, "Lovelace, A.")] == ["arxiv:2511.00001"]
     assert list(importing.papers_by(service, "Bob Lovelace")) == []
+
+
+def test_own_papers_are_found_by_name_before_and_after_the_search_knows_them(service: Service) -> None:
+    by = {
+        "1": ("Jürgen Müller-Lüdenscheidt",), "2": ("J. Muller-Ludenscheidt", "Wei Wang"), "3": ("Wei Fang",),
+        "4": ("Wei Li", "Fang Wang"), "5": ("Ada W. Wang", "W. Wang"), "6": ("Walter Wang", "Wei Chen"),
+        "7": ("Wang, Wei",),
+    }  # fmt: skip
+    papers = [Paper(f"arxiv:2511.0000{number}", f"Title {number}", authors=own) for number, own in by.items()]
+    with service.database.writing() as session:
+        source = source_store.add(session, name="s", kind="file", location="s", every_minutes=0, now=NOW)
+        paper_store.merge(session, papers, source.id, NOW)
+
+    def found(name: str) -> str:
+        return "".join(sorted(p.id[-1] for p in importing.papers_by(service, name)))
+
+    for knows in (False, True):
+        if knows:
+            indexing.index(service, NOW)
+        assert found("Jurgen Müller-Lüdenscheidt") == found("muller-ludenscheidt, J.") == "12", knows
+        assert found("Wei Wang") == found("WANG, Wei") == "257", "an initial may be he, Walter is not"
+        assert found("W. Wang") == "2567"
+        assert found("Wang") == found("Nobody Wang") == ""
+    assert [p.id[-1] for p in importing.papers_by(service, "Wei Wang", at_most=2)] == ["7", "5"]
+
+
+def test_finding_papers_by_name_costs_what_is_found(tmp_path: Path) -> None:
+    few, many = (_steps_to_find(tmp_path / str(size), size) for size in (200, 6_000))
+
+    assert many < 2 * few
+
+
+def _steps_to_find(folder: Path, size: int) -> int:
+    """How many hundreds of steps SQLite takes to find the only paper by an author among so many."""
+    database = Database(f"sqlite:///{folder}.db")
+    migrate.upgrade(database)
+    archive = [Paper(f"arxiv:2510.{n:05}", "Title", authors=(f"Ada Nr{n}",)) for n in range(size)]
+    with database.writing() as session:
+        source = source_store.add(session, name="s", kind="file", location="s", every_minutes=0, now=NOW)
+        paper_store.merge(session, archive, source.id, NOW, archive=True)
+        while waiting := index_store.waiting(session, at_most=1_000):
+            indexing.put(session, waiting, NOW)
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    with database.reading() as session:
+        connection = session.connection().connection.driver_connection
+        assert connection is not None
+        connection.set_progress_handler(count, 10)
+        (own,) = library_store.by_author(session, "Ada Nr7", at_most=40)
+        connection.set_progress_handler(None, 0)
+    database.dispose()
+    assert own.paper.id == "arxiv:2510.00007"
+    return steps

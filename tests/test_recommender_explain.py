@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobs.alerts import wording
+from jobs.alerts.digest import Item
 from recommender.apart import TakenApart
 from recommender.explain import Explainer, Explanation, explain
 from recommender.interest import Examples, Interests, Judged
@@ -200,7 +202,12 @@ def test_many_papers_explained_together_have_the_reasons_that_each_has_alone() -
         assert short.contributions[:2] == whole.contributions[:2]
         assert sum(part.value for part in short.contributions) == pytest.approx(short.score, abs=1e-9)
         rest = len(whole.contributions) - 2
-        if rest > 0:
-            assert short.contributions[2:] == (short.contributions[-1],)
-            assert short.contributions[-1].kind == "rest"
-            assert short.contributions[-1].name.startswith(f"{rest} smaller part")
+        if rest > 1:
+            (last,) = short.contributions[2:]
+            assert (last.kind, last.name, last.parts) == ("rest", f"{rest} smaller parts", rest)
+    for short, whole in zip(explainer.explain_all(apart, [3, 0], 3), together, strict=False):
+        counted = dict.fromkeys(wording.score_in_words(Item(NEW, why.score, "good", "", why.contributions))
+                                 for why in (short, whole))  # fmt: skip
+        assert len(counted) == 1, "the words are the same for all parts and for some and their sum"
+    enough = len(together[0].contributions) - 1
+    assert explainer.explain_all(apart, [3], enough)[0] == together[0], "one more takes the room of a rest"

@@ -153,6 +153,10 @@ def test_a_tag_that_every_tagged_paper_has_is_no_news() -> None:
     column = edition.index("tag", "systems")
     assert column is not None
     assert edition.shares[column] > 0.9
+    wide = edition.extended(PAPERS, [Interests(terms=(("glorpish", 1.0), ("glorpish caches", 1.0)))])
+    columns = np.arange(wide.size)[::-1]
+    assert wide.size > edition.size
+    assert wide.shares_at(columns).tolist() == wide.shares[columns].tolist()
 
 
 def test_a_saved_edition_is_the_same_when_loaded_and_holds_no_pickle() -> None:

@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from app.web import errands
 from app.web.context import GONE, AVisitor, AWeb, NoPageError, Web
+from app.web.pages import SHOWN_PARTS
 from db import subscriber_store
 from jobs.alerts.links import Claim
 from profiles.profile import Profile, Subscriber
@@ -32,7 +33,7 @@ def confirm(web: AWeb, token: str, visitor: AVisitor) -> HTMLResponse:
     person, _ = _claimed(web, claim)
     errands.confirm(web.service, person, now, f"confirmed by link from {visitor}")
     person, profiles = _claimed(web, claim)
-    papers = [(p, errands.latest(web.service, p, now, at_most=_FIRST)) for p in profiles]
+    papers = [(p, errands.latest(web.service, p, now, at_most=_FIRST, parts=SHOWN_PARTS)) for p in profiles]
     mine = web.pages.local(web.service.links.preferences(person.id, now))
     feeds = {p.id: web.service.links.feed(p.feed_token) for p in profiles}
     return web.page("confirmed.html", person=person, papers=papers, feeds=feeds, mine=mine)

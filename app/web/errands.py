@@ -44,15 +44,18 @@ _MOST_PROFILES = 20  # of one address, beyond which the subscribe page adds none
 
 def preview(
     service: Service, interests: Interests, *, per_day: int, days: int, examples: Examples = (),
-    reasons: int | None = None,
+    reasons: int | None = None, parts: int | None = None,
 ) -> Preview:  # fmt: skip
     """What these interests would have brought in the latest days, with these ratings; nothing is stored.
 
-    Only the first so many ``reasons`` are worked out, if a number is given.
+    Only the first so many ``reasons`` are worked out, if a number is given, and of each score so many
+    ``parts`` and their rest.
     """
     from jobs import preview as job
 
-    return job.preview(service, interests, per_day=per_day, days=days, examples=examples, reasons=reasons)
+    return job.preview(
+        service, interests, per_day=per_day, days=days, examples=examples, reasons=reasons, parts=parts
+    )
 
 
 def warm(service: Service, days: int) -> None:
@@ -105,11 +108,14 @@ def ask_ten(service: Service, answers: Answers) -> list[Paper]:
     return picking.ask(service, answers)
 
 
-def latest(service: Service, profile: Profile, now: datetime, *, at_most: int, start: int = 0) -> list[Entry]:
-    """What a profile was given, the newest first, with reasons, from place ``start`` on."""
+def latest(
+    service: Service, profile: Profile, now: datetime, *, at_most: int, start: int = 0, parts: int | None
+) -> list[Entry]:
+    """What a profile was given, the newest first, with reasons, from place ``start`` on; of each score so
+    many ``parts`` and their rest, or all."""
     from jobs import reading
 
-    return reading.latest(service, profile, now, at_most, start)
+    return reading.latest(service, profile, now, at_most, start, parts)
 
 
 def kept(
@@ -178,11 +184,13 @@ def backtest(service: Service, profile: Profile) -> tuple[str, str]:
     return sentence(found), backtest_plot.svg_plot(found, profile.name)
 
 
-def explained(service: Service, profile: Profile, given: Paper, now: datetime) -> Item:
-    """A paper as it looks to a profile."""
+def explained(
+    service: Service, profile: Profile, given: Paper, now: datetime, parts: int | None = None
+) -> Item:
+    """A paper as it looks to a profile; of its score so many ``parts`` and their rest, or all."""
     from jobs import reading
 
-    return reading.explained_paper(service, profile, given, now)
+    return reading.explained_paper(service, profile, given, now, parts)
 
 
 def paper(session: Session, key: str) -> Stored | None:

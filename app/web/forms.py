@@ -12,6 +12,7 @@ from app.web import errands
 from app.web.chips import chips
 from app.web.context import Web
 from app.web.draft import Draft
+from app.web.pages import SHOWN_PARTS
 from app.web.typed import Typed
 from jobs.service import Service
 from profiles.request import RequestError
@@ -52,7 +53,13 @@ def seen(
     try:
         wanted, per_day = typed.interests(), typed.daily()
         found = errands.preview(
-            service, wanted, per_day=per_day, days=DAYS, examples=examples, reasons=PREVIEWED
+            service,
+            wanted,
+            per_day=per_day,
+            days=DAYS,
+            examples=examples,
+            reasons=PREVIEWED,
+            parts=SHOWN_PARTS,
         )
         return found, None
     except RequestError as exc:

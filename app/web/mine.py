@@ -11,6 +11,7 @@ from app.web import errands
 from app.web.context import GONE, AForm, AWeb, NoPageError, Web
 from app.web.draft import Draft
 from app.web.forms import form_values
+from app.web.pages import SHOWN_PARTS
 from app.web.typed import Typed
 from db import subscriber_store
 from jobs.alerts.feed import CONTENT_TYPES
@@ -99,7 +100,9 @@ def page(web: AWeb, token: str, profile: int | None = None, page: int = 1, done:
         return web.page("no_profile.html", me=me, note=NOTES.get(done, ""))
     chosen = me.profile(profile)
     page = max(1, min(page, _PAGES))
-    entries = errands.latest(web.service, chosen, now, at_most=_SHOWN + 1, start=_SHOWN * (page - 1))
+    entries = errands.latest(
+        web.service, chosen, now, at_most=_SHOWN + 1, start=_SHOWN * (page - 1), parts=SHOWN_PARTS
+    )
     feeds = {form: web.service.links.feed(chosen.feed_token, form) for form in CONTENT_TYPES}
     return web.page(
         "mine.html", me=me, tab="today", chosen=chosen, entries=entries[:_SHOWN],

@@ -32,7 +32,8 @@ STATIC = {
     "paperwatch.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-_SHOWN_PARTS = 8
+SHOWN_PARTS = 8
+"""So many parts of a score have a bar; the others are one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,8 @@ def parts(item: Item) -> list[Bar]:
 
     The smallest parts are one line without a bar, which would dwarf the others where they are many.
     """
-    strongest = sorted(item.contributions, key=lambda c: -abs(c.value))
-    # One part more takes no more room than the line that would stand for it.
-    cut = len(strongest) if len(strongest) <= _SHOWN_PARTS + 1 else _SHOWN_PARTS
-    shown, rest = strongest[:cut], strongest[cut:]
+    shown = [part for part in item.contributions if part.kind != "rest"]
+    rest = [part for part in item.contributions if part.kind == "rest"]
     low = min([0.0, *(c.value for c in shown)])
     span = max([0.0, *(c.value for c in shown)]) - low or 1.0
     bars = [
@@ -72,10 +71,7 @@ def parts(item: Item) -> list[Bar]:
         )
         for c in shown
     ]
-    if rest:
-        words = wording.count(len(rest), "smaller part")
-        bars.append(Bar(words, "", sum(c.value for c in rest), 0.0, 0.0))
-    return bars
+    return [*bars, *(Bar(part.name, "", part.value, 0.0, 0.0) for part in rest)]
 
 
 def _origin(part: Part) -> str:

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from app.web import errands
 from app.web.context import AWeb, NoPageError, Web
 from app.web.mine import mine, opinions_of
+from app.web.pages import SHOWN_PARTS
 from app.web.search import CACHED
 from db import label_store, paper_store
 from db.records import Revision, Shown, Stored
@@ -69,7 +70,7 @@ def mine_of(web: AWeb, token: str, key: str, profile: int | None = None) -> HTML
         raise NoPageError("You have no profile yet, so there is nothing to explain.")
     chosen = me.profile(profile)
     found = _found(web, key)
-    item = errands.explained(web.service, chosen, found.paper, web.clock())
+    item = errands.explained(web.service, chosen, found.paper, web.clock(), SHOWN_PARTS)
     return _page(web, found, item=item, profile=chosen, token=token, opinions=opinions_of(web, [chosen]))
 
 

@@ -36,6 +36,10 @@ class Part(Protocol):
     def via(self) -> str:
         """The title of the liked paper that brought it in; empty where the reader stated it."""
 
+    @property
+    def parts(self) -> int:
+        """Of how many parts it is the sum: one, but for the sum of the smallest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
@@ -45,6 +49,7 @@ class Contribution:
     name: str
     value: float
     via: str = ""
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True)

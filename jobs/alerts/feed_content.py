@@ -53,7 +53,7 @@ def strongest(parts: Sequence[Part]) -> list[Part]:
     shown, rest = ordered[:cut], ordered[cut:]
     if rest:
         words = wording.count(len(rest), "smaller part")
-        shown.append(Contribution("rest", words, sum(part.value for part in rest)))
+        shown.append(Contribution("rest", words, sum(part.value for part in rest), parts=len(rest)))
     return shown
 
 

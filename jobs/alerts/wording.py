@@ -208,7 +208,8 @@ def score_in_words(item: Item) -> str:
     cut = PARTS if len(parts) > PARTS and parts[PARTS].kind != "rest" else len(parts)
     words = [f"{part.value:+.2f} {readable(part.name)}" for part in parts[:cut]]
     if rest := parts[cut:]:
-        words.append(f"{sum([part.value for part in rest]):+.2f} {count(len(rest), 'smaller part')}")
+        smaller = count(sum([part.parts for part in rest]), "smaller part")
+        words.append(f"{sum([part.value for part in rest]):+.2f} {smaller}")
     return f"score {item.score:.2f} = {', '.join(words)}" if words else f"score {item.score:.2f}"
 
 

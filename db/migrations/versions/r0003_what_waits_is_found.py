@@ -29,3 +29,5 @@ def upgrade() -> None:
         sqlite_where=sa.text("batch_id IS NOT NULL"),
         postgresql_where=sa.text("batch_id IS NOT NULL"),
     )
+    op.drop_index("ix_feedback_at", table_name="feedback")
+    op.create_index("ix_feedback_said", "feedback", ["at", "opinion"], unique=False)
