@@ -28,6 +28,7 @@ from recommender.vectors import Edition
 _COUNTED = 300_000
 # So many profiles' weights are kept for the pages of their readers, some 20 kB each.
 _REMEMBERED = 500
+_TOGETHER = 256  # profiles are learned at once, their papers being some 4 MB
 
 
 def edition(service: Service, session: Session) -> Edition:
@@ -115,10 +116,12 @@ def weights(
             stale.append((profile, revision))
     judged = examples(session, [p for p, _ in stale], now)
     learned: dict[int, Model] = {}
-    for profile, revision in stale:
-        made = RANKERS[DEFAULT].learn(fitted, profile.interests, judged[profile.id])
-        found[profile.id] = made
-        learned[profile.id] = Model(fitted.name, DEFAULT, revision, made.to_bytes())
+    for start in range(0, len(stale), _TOGETHER):
+        some = stale[start : start + _TOGETHER]
+        asked = [(profile.interests, judged[profile.id]) for profile, _ in some]
+        for (profile, revision), made in zip(some, RANKERS[DEFAULT].learn_all(fitted, asked), strict=True):
+            found[profile.id] = made
+            learned[profile.id] = Model(fitted.name, DEFAULT, revision, made.to_bytes())
     return found, learned
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -12,7 +12,7 @@ from scipy import sparse
 
 from recommender.fitting import Fitting
 from recommender.frequencies import split_keys
-from recommender.liked import Liked
+from recommender.sample import Others
 from recommender.vectors import Edition, Matrix
 
 Floats = NDArray[np.float64]
@@ -25,8 +25,6 @@ SEEN = 20_000
 """So many are looked at for the directions in which papers differ most."""
 TERMS = 10_000
 DIRECTIONS = 128
-_SAME = 1e-5
-_SCATTERING = (2_654_435_761, 2_246_822_519)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +35,7 @@ class Background:
     pairs. The rows of ``directions`` (k × terms) are the leading singular vectors over ``terms``, the
     commonest words and pairs in ascending order; ``variances`` (k) are their mean squares, and ``centre``
     (k) is the mean in them. ``covered`` is the share of the papers' squared length that lies on ``terms``.
+    ``sample`` are the others made ready to be scored.
     """
 
     others: sparse.csc_matrix[np.float32]
@@ -46,19 +45,17 @@ class Background:
     variances: Floats
     centre: Floats
     covered: float
-    _by_column: Matrix = field(init=False)
-    _marks: Floats = field(init=False)
-    _marked: NDArray[np.intp] = field(init=False)
+    sample: Others = field(init=False)
+    _place: NDArray[np.int16] = field(init=False)
 
     def __post_init__(self) -> None:
         # A reader takes some hundred of the directions' columns: they are to lie together in memory.
         object.__setattr__(self, "directions", np.asfortranarray(self.directions))
-        object.__setattr__(self, "_by_column", sparse.csr_matrix(self.others.T))
-        text = sparse.coo_matrix(self.others[:, : len(self.mean)])
-        marks = _marks(text.col, text.data, text.row, self.others.shape[0])
-        order = np.argsort(marks[0])
-        object.__setattr__(self, "_marked", order[marks[0, order] != 0])
-        object.__setattr__(self, "_marks", marks[:, self._marked])
+        # A table: to search for each of a reader's columns takes three times as long.
+        place = np.full(len(self.mean), -1, np.int16)
+        place[self.terms] = np.arange(len(self.terms))
+        object.__setattr__(self, "_place", place)
+        object.__setattr__(self, "sample", Others(self.others, len(self.mean)))
 
     @classmethod
     def of(cls, edition: Edition, X: Matrix, seed: int = 0) -> Background:
@@ -125,40 +122,24 @@ class Background:
                 held["variances"], held["centre"], float(held["covered"]),
             )  # fmt: skip
 
-    def at(self, columns: NDArray[np.int64]) -> sparse.csc_matrix[np.float32]:
-        """The sample on these columns alone, m × columns."""
-        return self._by_column[columns].T
+    def within(self, columns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Which of ``columns`` are among the terms whose directions are known, and where those are."""
+        place = self._place[columns]
+        found = np.flatnonzero(place >= 0)
+        return found, place[found].astype(np.int64)
 
-    def judged(self, liked: Liked) -> NDArray[np.bool_]:
-        """Which of the sample (m) are papers that the reader judged: they must not stand for all the rest."""
-        found = np.zeros(self.others.shape[0], bool)
-        words = liked.where < liked.words
-        columns = liked.columns[liked.where[words]]
-        own, other = _marks(columns, liked.values[words], liked.owners[words], len(liked.mass)), self._marks
-        begins, ends = (np.searchsorted(other[0], own[0] + far) for far in (-_SAME, _SAME))
-        for paper in np.flatnonzero(begins < ends).tolist():
-            near = slice(begins[paper], ends[paper])
-            found[self._marked[near]] |= np.abs(other[1, near] - own[1, paper]) <= _SAME
-        return found
+    def shrunk(
+        self, places: NDArray[np.int64], values: Floats, noise: float, centre: Floats | float = 0.0
+    ) -> NDArray[np.float32]:
+        """(Σ + λI)⁻¹ Σ times ``values`` at ``places`` among the terms, less ``centre``; λ is ``noise``."""
+        # In float32 throughout: numpy would copy the directions to float64 for each product.
+        directions = self.directions.T.take(places, axis=0)
+        along = values.astype(np.float32) @ directions - centre
+        return np.asarray(directions @ (self.shrinking(noise) * along).astype(np.float32))
 
-    def within(self, columns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Which of ``columns`` (ascending) the directions know, and the directions there, found × k."""
-        place = np.minimum(np.searchsorted(self.terms, columns), len(self.terms) - 1)
-        found = np.flatnonzero(self.terms[place] == columns)
-        return found, self.directions.T[place[found]]
-
-
-def _marks(
-    columns: NDArray[np.integer[Any]], values: NDArray[np.float32], owners: NDArray[np.integer[Any]], n: int
-) -> Floats:
-    """Two numbers by which each of n papers is known again, 2 × n, 0 for one without words.
-
-    They are sums of its values, each times a number between -1 and 1 that the column's is scattered to.
-    """
-    scattered = (
-        (columns.astype(np.uint32) * np.uint32(factor)).view(np.int32) / 2**31 for factor in _SCATTERING
-    )
-    return np.array([np.bincount(owners, values * sign, minlength=n) for sign in scattered])
+    def shrinking(self, noise: float) -> Floats:
+        """How far (Σ + λI)⁻¹ Σ shrinks each direction (k)."""
+        return self.variances / (self.variances + noise)
 
 
 def ordered(fitting: Fitting) -> bool:

@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +75,16 @@ class LogOdds:
         columns, values = added([(support[:end], values[:end]), known, listed])
         return Weights.single(edition, self.name, columns, values, named)
 
+    def learn_all(
+        self, edition: Edition, readers: Sequence[tuple[Interests, Examples]], X: Matrix | None = None
+    ) -> list[Weights]:
+        """The weights of many readers, each as `learn` finds them; ``X`` are the vectors of all examples."""
+        starts = accumulate((len(examples) for _, examples in readers), initial=0)
+        return [
+            self.learn(edition, interests, examples, None if X is None else X[at : at + len(examples)])
+            for at, (interests, examples) in zip(starts, readers, strict=False)
+        ]
+
     def weigh(self, edition: Edition, liked: Liked, stated: Stated) -> tuple[Ints, Floats]:
         """The columns of what the judged papers hold and of what is ``stated``, ascending, and their weights.
 
@@ -81,21 +92,23 @@ class LogOdds:
         """
         worth = np.sign(stated.strengths) * self.stated * max(1.0, math.sqrt(liked.count))
         support, shares = liked.columns, liked.shares
+        own: slice | Ints = slice(None)
+        also: Ints = np.empty(0, np.int64)
         if len(worth):
             support = np.union1d(support, stated.places)
             shares = edition.fitting.shares.take(support, mode="clip")
             shares[support >= edition.base_size] = edition.fitting.rare_share(pair=True)
-        at, stated_at = (np.searchsorted(support, places) for places in (liked.columns, stated.places))
+            own, also = (np.searchsorted(support, places) for places in (liked.columns, stated.places))
         values = np.zeros(len(support))
         for sign, times in ((1.0, 1.0), (-1.0, -self.against)):
-            said = np.maximum(sign * worth, 0.0)
-            total = liked.side(sign).sum() + said.max(initial=0.0)
+            said, masses = np.maximum(sign * worth, 0.0), liked.side(sign)
+            total = masses.sum() + said.max(initial=0.0)
             if total > 0:
                 r = np.zeros(len(support))
-                r[at] = liked.total(liked.side(sign))
-                r[stated_at] += said
+                r[own] = liked.total(masses)
+                r[also] += said
                 values += times * odds(r, total, shares, self.pseudo)
-        values[stated_at] *= np.abs(stated.strengths)
+        values[also] *= np.abs(stated.strengths)
         words = (support < edition.text_columns.stop) | (support >= edition.base_size)
         values /= length(values[words])
         values[~words] *= self.category
@@ -169,7 +182,7 @@ class Stated:
     @classmethod
     def of(cls, edition: Edition, interests: Interests) -> Stated:
         """Read a statement, whose terms have strength 1 or, unwanted, -1, and terms that have their own."""
-        wanted, unwanted = asked(interests.statement)
+        wanted, unwanted = asked(interests.statement) if interests.statement else ((), ())
         found: defaultdict[str, float] = defaultdict(float)
         found.update(dict.fromkeys(wanted, 1.0) | dict.fromkeys(unwanted, -1.0))
         for written, strength in interests.terms:

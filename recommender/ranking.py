@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from recommender.blend import Blend
@@ -26,6 +27,14 @@ class Ranker(Protocol):
         """Weights on ``edition`` for what the reader states and judged.
 
         ``X`` holds the vectors of the examples' papers, in their order, where the caller has them at hand.
+        """
+
+    def learn_all(
+        self, edition: Edition, readers: Sequence[tuple[Interests, Examples]], X: Matrix | None = None
+    ) -> list[Weights]:
+        """The weights of many readers, each as `learn` finds them.
+
+        ``X`` holds the vectors of all examples' papers, reader by reader, where the caller has them at hand.
         """
 
 

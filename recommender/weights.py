@@ -46,10 +46,12 @@ class Weights:
     ) -> Weights:
         """One row of ``values`` at fitted ``columns``, which ascend, and of those that go by name."""
         # Bounds in the type of the columns, or scipy looks for one that holds both.
-        held = (values.astype(np.float32), columns.astype(np.int32), np.array([0, len(columns)], np.int32))
-        row = sparse.csr_matrix(held, shape=(1, edition.base_size))
-        kept = sorted((feature, (value,)) for feature, value in named.items() if value)
-        return cls.made(edition, ranker, row, tuple(kept))
+        data, bounds = rounded(values.astype(np.float32)), np.array([0, len(columns)], np.int32)
+        row = sparse.csr_matrix((data, columns.astype(np.int32), bounds), shape=(1, edition.base_size))
+        kept = tuple(sorted((feature, (value,)) for feature, value in named.items() if value))
+        if not edition.extension:
+            return cls(edition.name, ranker, row, edition.base_size, kept)
+        return cls.made(edition, ranker, row, kept)
 
     @classmethod
     def made(cls, edition: Edition, ranker: str, rows: Matrix, named: Named = ()) -> Weights:
@@ -59,11 +61,7 @@ class Weights:
         what was stored say the same to the last digit.
         """
         data = rounded(rows.data)
-        spots = [
-            (column, numbers)
-            for feature, numbers in (named if edition.extension else ())
-            for column in edition.columns_of(feature)
-        ]
+        spots = [(column, numbers) for feature, numbers in named for column in edition.columns_of(feature)]
         k = rows.shape[0]
         columns = np.array([column for column, _ in spots], np.int32)
         values = np.array([numbers for _, numbers in spots], np.float32).reshape(len(spots), k)

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from recommender import background, leave_one_out
 from recommender.background import Background
-from recommender.blend import Blend, Whitened
+from recommender.blend import Blend
 from recommender.counting import count
 from recommender.fitting import Fitting
 from recommender.interest import Interests, Judged
@@ -24,6 +24,7 @@ from recommender.logodds import LogOdds
 from recommender.paper import Paper
 from recommender.ranking import DEFAULT, RANKERS
 from recommender.vectors import Edition
+from recommender.whitened import Whitened
 
 FIELDS = {
     "serving": "cache decoding speculative batch prefill latency scheduler throughput token serving",
@@ -167,6 +168,76 @@ def test_where_every_paper_says_what_a_liked_one_says_weights_are_numbers(likes:
     assert (weights.scores(fitted.transform(corpus[-2:])) > 0.5).all()
 
 
+def test_readers_who_are_learned_together_get_the_weights_that_each_gets_alone(edition: Edition) -> None:
+    proteins, graphs = papers(120, 2, ("proteins",)), papers(40, 3, ("graphs",))
+    nothing = Paper("nothing", "")
+    readers: list[tuple[Interests, list[Judged]]] = [
+        (Interests(), liked(proteins[:1])),
+        (Interests("transit photometry, not clouds", (("zkrollup", 2.0),)), liked(graphs[:7])),
+        (Interests("protein folding"), []),
+        (Interests(), liked([nothing])),
+        (Interests(categories=("cs.LG",)), liked(proteins)),
+        (Interests(), [*liked(graphs[:9]), *liked(proteins[:4], "dislike"), Judged(CORPUS[5], "open")]),
+        (Interests(authors=("Ada Lovelace",)), [*liked(CORPUS[2:40:4]), *liked([nothing], "dislike")]),
+        (Interests(), liked(proteins[:3], "dislike")),
+        *[(Interests(), liked(graphs[at : at + 5])) for at in range(35)],
+    ]
+    for ranker in RANKERS.values():
+        together = ranker.learn_all(edition, readers)
+        X = edition.transform([example.paper for _, examples in readers for example in examples])
+        given = ranker.learn_all(edition, readers, X)
+        for found, same, (interests, examples) in zip(together, given, readers, strict=True):
+            alone = ranker.learn(edition, interests, examples)
+            assert found.rows.indices.tolist() == alone.rows.indices.tolist()
+            assert found.rows.data == pytest.approx(alone.rows.data, rel=1e-3, abs=1e-6)  # half precision
+            assert found.named == alone.named
+            assert same.to_bytes() == found.to_bytes()
+
+
+def test_a_reader_of_few_likes_has_the_weights_of_the_plain_formulas() -> None:
+    """The closed form written out on dense arrays, word by word and paper by paper."""
+    fitted = Edition.fit(CORPUS)
+    held = replace(Background.of(fitted, fitted.transform(CORPUS)), covered=0.3)
+    background.attach(fitted, held)
+    examples = [*liked([*papers(6, 2, ("proteins",)), CORPUS[3]]), *liked(papers(2, 4), "dislike")]
+    own, others = fitted.transform([e.paper for e in examples]), sparse.csr_matrix(held.others)
+    used = np.unique(own[:, fitted.text_columns].indices)
+    values, sample = own[:, used].toarray().astype(np.float64), others[:, used].toarray().astype(np.float64)
+    share, mine = fitted.shares[used], np.arange(9) < 7
+    raw = values / np.sqrt(-np.log(share))
+    tf = raw / np.array([row[row > 0].min() for row in raw])[:, None]
+    pair = np.where(used >= fitted.fitting.pairs_start, 0.5, 1.0)
+
+    def bent(side: np.ndarray, p: np.ndarray) -> np.ndarray:
+        r, count = (values[side] > 0).sum(axis=0), side.sum()
+        inside = (r + p) / (count + 1)
+        logodds = np.log(inside / (1 - inside)) - np.log(p / (1 - p))
+        mean = np.divide(tf[side].sum(axis=0), r, out=np.zeros(len(r)), where=r > 0)
+        return pair * np.maximum(logodds, 0) ** 1.5 * mean**0.5 * (r / count) ** 0.05
+
+    strangers = np.abs(sample - values[6]).max(axis=1) > 1e-4
+    assert strangers.sum() == len(sample) - 1  # one of the likes is in the sample
+    loadings = np.zeros((len(used), len(held.variances)))
+    known = np.isin(used, held.terms)
+    loadings[known] = held.directions.T[np.searchsorted(held.terms, used[known])]
+    liking = values[mine].mean(axis=0)
+    pull = held.variances / (held.variances + 1e-3) * (liking @ loadings - held.centre)
+    white = liking - held.mean[used] - loadings @ pull
+    worth = 0.3 / (sample @ white)[strangers].std()
+    closed = bent(mine, share) - 0.5 * bent(~mine, share)
+    near = sample @ closed / (sample @ closed)[strangers].std() + worth * (sample @ white)
+    near[~strangers] = -np.inf
+    field = np.argsort(-near)[:60]
+    around = ((sample[field] > 0).sum(axis=0) + 15 * share) / 75
+    moved = np.minimum(share * np.maximum(around / share, 1) ** (0.8 * 0.7), 0.99)
+    closed = bent(mine, moved) - 0.5 * bent(~mine, share)
+    expected = closed / (sample @ closed)[strangers].std() + worth * white
+    expected /= np.sqrt((expected**2).sum())
+    found = Blend().learn(fitted, Interests(), examples).rows[:, used].toarray()[0]
+
+    assert found == pytest.approx(expected, rel=2e-3, abs=1e-6)  # kept in half precision
+
+
 def test_the_whitened_mean_is_fishers_discriminant(edition: Edition) -> None:
     """(Σ + λI)⁻¹(μ − μ₀) by a dense solve over all columns, where every direction is kept."""
     X = edition.transform(CORPUS)[:, edition.text_columns]
@@ -180,12 +251,12 @@ def test_the_whitened_mean_is_fishers_discriminant(edition: Edition) -> None:
         centre=every @ dense.mean(axis=0),
     )  # fmt: skip
     own = Liked.of(edition, X[:40], np.ones(40))
-    found = Whitened.of(whole, own, 0.01).weights
+    found = Whitened.of(whole, own, np.array([0.01])).weights
     second = dense.T @ dense / len(dense)
     mean = dense[:40].mean(axis=0) - dense.mean(axis=0)
     exact = 0.01 * np.linalg.solve(second + 0.01 * np.eye(len(used)), mean)
 
-    assert np.abs(found - exact[np.searchsorted(used, own.columns[: own.words])]).max() < 1e-5
+    assert np.abs(found - exact[np.searchsorted(used, own.columns[own.word])]).max() < 1e-5
 
 
 def test_the_logistic_fit_is_scikit_learns(edition: Edition) -> None:
@@ -291,13 +362,13 @@ def test_a_liked_paper_scores_by_the_others_as_if_it_had_not_been_liked(edition:
     held = background.attached(edition)
     assert held is not None
     own = Liked.of(edition, X, np.ones(12))
-    whole = Whitened.of(held, own, 1e-3)
+    whole = Whitened.of(held, own, np.array([1e-3]))
     text = own.text()
-    found = text @ whole.weights + whole.alone(own, text)
+    found = text @ whole.weights + whole.alone(held, own, text)
     for at in range(12):
         mass = np.ones(12)
         mass[at] = 0.0
-        without = Whitened.of(held, Liked.of(edition, X, mass), 1e-3).weights
+        without = Whitened.of(held, Liked.of(edition, X, mass), np.array([1e-3])).weights
         assert found[at] == pytest.approx(float((text[[at]] @ without)[0]), abs=1e-4)
 
 
@@ -309,7 +380,7 @@ def test_judged_papers_are_known_in_the_background(edition: Edition) -> None:
         edition, sparse.vstack([X[[3, 70, 500]], edition.transform(papers(40, 8))], "csr"), np.ones(43)
     )
 
-    assert np.flatnonzero(held.judged(own)).tolist() == [3, 70, 500]
+    assert np.flatnonzero(held.sample.judged(own)[0]).tolist() == [3, 70, 500]
 
 
 def test_prose_is_told_from_bags_of_words() -> None:
