@@ -15,7 +15,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
@@ -35,6 +35,11 @@ QUIET = [
 ]  # fmt: skip
 OPERATOR_KEY = "for-the-pictures-only-0123456789"
 STATEMENT = "Speculative decoding and KV cache for LLM inference, not vision"
+SEARCH = "/papers?q=speculative+decoding"
+# A busy machine may take long over anything; that something is there is what is waited for.
+_PATIENCE = 600
+# The service gives each of its two processes a minute to end, and then ends it.
+_STOPPING = 180
 _TERMINAL = """<!doctype html><meta charset="utf-8"><style>
 body{{margin:0;background:{background};color:{foreground}}}
 pre{{margin:0;padding:14px 18px;font:14px/1.35 "DejaVu Sans Mono",monospace}}</style><pre>{code}</pre>"""
@@ -53,26 +58,43 @@ def served(folder: Path) -> Iterator[str]:
     }  # fmt: skip
     service = subprocess.Popen([sys.executable, "-m", "app.cli", "run", "--samples"], env=environ, cwd=ROOT)
     try:
-        _wait(f"{address}/readyz")
+        # The search is filled by the last step of the scheduler's first run: all else is there by then.
+        _until("papers in the search", lambda: b"<mark>" in _page(f"{address}{SEARCH}"), service)
         yield address
     finally:
         service.terminate()
-        service.wait(timeout=60)
-
-
-def _wait(address: str) -> None:
-    for _ in range(300):
         try:
-            with urllib.request.urlopen(address, timeout=2):  # noqa: S310  # our own loopback address
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    raise SystemExit(f"{address} did not answer within a minute")
+            service.wait(timeout=_STOPPING)
+        except subprocess.TimeoutExpired:
+            service.kill()  # its children end with it
+            service.wait()
+
+
+def _until(what: str, there: Callable[[], bool], service: subprocess.Popen[bytes] | None = None) -> None:
+    """Wait for something to be there, as long as the service that brings it is up."""
+    end = time.monotonic() + _PATIENCE
+    while not there():
+        if service is not None and service.poll() is not None:
+            raise SystemExit(f"the service ended with status {service.returncode} before there were {what}")
+        if time.monotonic() > end:
+            raise SystemExit(f"there were no {what} within {_PATIENCE // 60} minutes")
+        time.sleep(0.5)
+
+
+def _page(address: str) -> bytes:
+    """What an address shows; nothing where nobody answers yet."""
+    try:
+        with urllib.request.urlopen(address, timeout=60) as answer:  # noqa: S310  # our own loopback address
+            found: bytes = answer.read()
+            return found
+    except (urllib.error.URLError, OSError):
+        return b""
 
 
 def pages(browser: Browser, address: str) -> str:
     """Take the pages and the mail; gives the address of the demo profile's feed."""
     page = browser.new_page(viewport={"width": 1200, "height": 860})
+    page.set_default_timeout(1000 * _PATIENCE)
     page.goto(f"{address}/?statement={STATEMENT.replace(' ', '+')}")
     page.locator("#preview article").first.wait_for()
     keep(page, "subscribe")
@@ -83,10 +105,10 @@ def pages(browser: Browser, address: str) -> str:
     phone.goto(mail)
     keep(phone, "mail-phone")
     page.get_by_role("link", name="Preferences").first.click()
-    page.locator("article.paper").first.wait_for()
+    page.locator("details.why summary").first.click()
     keep(page, "my-papers")
     mine = page.url
-    page.goto(f"{address}/papers?q=speculative+decoding")
+    page.goto(f"{address}{SEARCH}")
     keep(page, "search")
     operator = browser.new_page(
         viewport={"width": 1200, "height": 860},
@@ -100,21 +122,19 @@ def pages(browser: Browser, address: str) -> str:
 
 def _first_mail(page: Page, address: str) -> str:
     """The address of the demo profile's first digest, once the scheduler has sent it."""
-    for _ in range(60):
-        page.goto(f"{address}/outbox")
-        letters = page.locator("ol.letters a")
-        if letters.count():
-            return f"{address}{letters.first.get_attribute('href')}/html"
-        time.sleep(1)
-    raise SystemExit("no mail came to the outbox within a minute")
+    _until("mails in the outbox", lambda: b'<ol class="letters"' in _page(f"{address}/outbox"))
+    page.goto(f"{address}/outbox")
+    return f"{address}{page.locator('ol.letters a').first.get_attribute('href')}/html"
 
 
 def keep(page: Page, name: str) -> None:
     """Write what the page shows as a small picture."""
     path = FOLDER / f"{name}.png"
     page.screenshot(path=path)
-    # 64 colours are enough for text on a plain ground, and a third of the bytes.
-    Image.open(path).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
+    # A palette takes half of the bytes; with much fewer colours the small green bars turn grey.
+    Image.open(path).convert("RGB").quantize(256, kmeans=3, dither=Image.Dither.NONE).save(
+        path, optimize=True
+    )
 
 
 def feed_reader(browser: Browser, feed: str, folder: Path) -> None:
@@ -132,12 +152,15 @@ def feed_reader(browser: Browser, feed: str, folder: Path) -> None:
         env={**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"},
     )  # fmt: skip
     try:
-        for _ in range(2):  # opens the feed, then its first entry
-            time.sleep(1)
+
+        def shown(*more: str) -> str:
+            return subprocess.check_output([*tmux, "capture-pane", "-p", *more], text=True)
+
+        for screen in ("Your feeds", "Articles in feed"):  # Enter opens the feed, then its first entry
+            _until(f"lines of newsboat: {screen}", lambda screen=screen: screen in shown())
             subprocess.run([*tmux, "send-keys", "Enter"], check=True)
-        time.sleep(1)
-        shown = subprocess.check_output([*tmux, "capture-pane", "-e", "-p"], text=True)
-        _keep_terminal(browser, shown, "feed-entry")
+        _until("reasons in the entry", lambda: "Why:" in shown())
+        _keep_terminal(browser, shown("-e"), "feed-entry")
     finally:
         subprocess.run([*tmux, "kill-session"], check=False)
 
