@@ -23,6 +23,9 @@ POOL = 50
 JUST_UNDER = 0.5
 """They must score this share of the cut."""
 
+# Of a batch too large for the likeness of all its papers, each reader has a matrix of their own best ones: up
+# to 14 MB for 100 a day of a week's. So many numbers at once are 64 MB.
+_ALIKE_AT_ONCE = 16_000_000
 _WIDTHS = (128, 512)  # most readers need the best hundred of a batch in order, few need all
 
 
@@ -206,11 +209,15 @@ class _Part:
             plain = (above <= limits) & ((paired[self.places] & inside).sum(axis=1) < 2)
             leader[plain] = np.where(inside[plain], slots, -1)
         rest = np.flatnonzero(~plain & (above > 0) & (limits > 0))
-        if len(rest):
-            m = int(above[rest].max())
-            alike = _alike(likeness, self.places[rest, :m], above[rest])
-            spread = _spread(self.values[rest, :m], above[rest], limits[rest], alike, diversity)
-            leader[rest, :m] = spread
+        m = int(above[rest].max(initial=1))
+        at_once = len(rest) or 1
+        if likeness.whole is None:
+            at_once = max(1, _ALIKE_AT_ONCE // m**2)
+        for start in range(0, len(rest), at_once):
+            some = rest[start : start + at_once]
+            alike = _alike(likeness, self.places[some, :m], above[some])
+            spread = _spread(self.values[some, :m], above[some], limits[some], alike, diversity)
+            leader[some, :m] = spread
         return leader
 
 

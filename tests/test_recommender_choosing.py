@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from functools import partial
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from recommender import choosing
 from recommender import likeness as likeness_of
 from recommender.choosing import WORDS, Asked, Bars, Chosen, choose_many
 from recommender.dial import Past
@@ -125,6 +127,29 @@ def test_one_reader_gets_what_the_plain_way_gives(
     found = choose(papers, scores, limit=limit, mutes=mutes, seen=known, cut=cut, explore=draw)
     plain = plain_choice.choose(papers, scores, limit=limit, mutes=mutes, seen=known, cut=cut, explore=draw)
     assert (found.chosen, found.near) == (plain.chosen, plain.near)
+
+
+def test_many_readers_of_much_in_a_large_batch_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(likeness_of, "_WHOLE", 0)
+    chance = np.random.default_rng(3)
+    papers, X = batch(chance, 400)
+    scores = chance.random((120, 400)).astype(np.float32)
+    asked = Asked(
+        np.full(120, 100), np.full(120, 0.1), np.tile([0.9, 0.8, 0.5], (120, 1)), np.full(120, np.nan)
+    )
+
+    def found(at_once: int) -> tuple[Chosen, int]:
+        monkeypatch.setattr(choosing, "_ALIKE_AT_ONCE", at_once)
+        tracemalloc.start()
+        try:
+            return choose_many(scores, asked, Likeness(papers, X)), tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    (together, much), (apart, little) = found(120 * 400**2), found(1)
+    assert much > 3 * little
+    for name in ("counts", "paper", "score", "similar", "similar_to"):
+        np.testing.assert_array_equal(getattr(together, name), getattr(apart, name))
 
 
 def test_the_best_come_first_in_either_precision_and_ties_in_order_of_place() -> None:
