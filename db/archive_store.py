@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db import paper_store
-from db.bulk import among, insert_columns
+from db.bulk import among, insert_columns, one_at_a_time
 from db.paper_rows import WRITTEN, unwritten
 from db.paper_store import Merged
 from db.session import insert_or
@@ -31,6 +31,7 @@ def add(session: Session, rows: Sequence[tuple[Any, ...]], source_id: int, now: 
     Of a large archive nearly all are new: what can be no known paper, by key, DOI or title, needs neither
     a `Paper` nor a comparison, which is half of the time. The others are merged.
     """
+    one_at_a_time(session)
     total = Merged()
     for start in range(0, len(rows), _CHUNK):
         part = rows[start : start + _CHUNK]

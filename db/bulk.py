@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 Convert = Callable[[Any], Any]
+_STORING = 7202613  # the number of the lock; db.turn_store and db.migrate have the ones before
 
 
 def insert_rows(session: Session, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -62,6 +63,13 @@ def _converted(values: list[Any], convert: Convert | None) -> list[Any]:
         return [convert(value) for value in values]
     done = {value: convert(value) for value in set(values)}
     return [done[value] for value in values]
+
+
+def one_at_a_time(session: Session) -> None:
+    """Wait until nobody else stores papers, and keep others waiting until the session ends: two who met the
+    same new ones would both insert them. SQLite has one writer anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(_STORING)))
 
 
 def make_room(session: Session) -> None:

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from db.bulk import among, insert_rows
+from db.bulk import among, insert_rows, one_at_a_time
 from db.paper_rows import COLUMNS, stored, values
 from db.records import Revision, Shown, Stored
 from db.session import insert_or
@@ -49,6 +49,7 @@ def merge(
     A paper seen for the first time is news unless the source is an archive, the paper is withdrawn, or it is
     only a replacement of one that was never seen. A later version keeps the old words as a revision.
     """
+    one_at_a_time(session)
     total = Merged()
     for start in range(0, len(papers), _CHUNK):
         part = papers[start : start + _CHUNK]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks import synthetic
 from db import paper_store, source_store
 from db.session import Database
 from recommender.merging import merged
@@ -206,6 +209,25 @@ def test_many_papers_at_once_are_all_stored(database: Database) -> None:
     with database.reading() as session:
         assert paper_store.last_number(session) == len(many)
         assert len(paper_store.by_keys(session, [p.id for p in many])) == len(many)
+
+
+def test_several_who_store_the_same_papers_at_once_store_each_once(database: Database) -> None:
+    papers = synthetic.papers(300)
+    with database.writing() as session:
+        numbers = [
+            source_store.add(session, name=n, kind="file", location=n, every_minutes=0, now=None).id
+            for n in "abcd"
+        ]
+    ready = threading.Barrier(len(numbers))
+
+    def store(source: int) -> int:
+        ready.wait()
+        with database.writing() as session:
+            # Some begin at the other end, as sources in another order do.
+            return paper_store.merge(session, papers[:: (-1) ** source], source, NOW).new
+
+    with ThreadPoolExecutor(len(numbers)) as threads:
+        assert sorted(threads.map(store, numbers)) == [0, 0, 0, 300]
 
 
 def test_the_latest_days_come_first(database: Database) -> None:
