@@ -33,7 +33,9 @@ from benchmarks import minilm, plots, tasks
 from benchmarks.recipes import RECIPES, Progress, Recipe, arxiv_sanity, ours, silent
 from benchmarks.tasks import Task
 from recommender import evaluate
+from recommender.batch import Batch
 from recommender.ranking import DEFAULT
+from recommender.ready import Ready
 
 SIZES: dict[str, dict[str, Any]] = {
     "authors": {"readers": 200, "weeks": 3, "every": 4},
@@ -118,44 +120,61 @@ def compare(task: Task, names: Sequence[str], progress: Progress = silent, seed:
 def cost(task: Task, progress: Progress = silent, seed: int = 0) -> Row:
     """CPU milliseconds a reader, ours and arxiv-sanity-lite's recipe, vectors of all papers being at hand.
 
-    A reader costs learning and scoring one batch of new papers, for many readers at once; what scoring every
-    paper takes stands beside. Ours are the means of a hundred readers, theirs of three.
+    A reader costs learning and scoring one batch of new papers, for many readers at once, as the service does
+    each night; what learning one alone takes, and scoring every paper, stands beside. Ours are the means of
+    five hundred readers, theirs of three.
     """
     every = np.arange(len(task.papers))
     whole = Task(task.papers, every, task.batches, task.readers, task.qrels)
     likes = whole.likes()
     order = np.random.default_rng(seed).permutation(len(likes)).tolist()
-    week = max(task.batches)
-    mean = float(np.mean([len(likes[at]) for at in order[:100]]))
-    row: Row = {"papers": len(every), "new_papers": len(task.batches[week]), "likes": round(mean, 1)}
-    for whose, make, some in (
-        ("ours", lambda: ours(whole, DEFAULT), order[:100]),
-        ("theirs", lambda: arxiv_sanity(whole), order[:3]),
-    ):
-        recipe = make()
-        learned, learning = [], 0.0
+    some, few, week = order[:500], order[:3], task.batches[max(task.batches)]
+    mean = float(np.mean([len(likes[at]) for at in some]))
+    row: Row = {"papers": len(every), "new_papers": len(week), "likes": round(mean, 1)}
+    own = ours(whole, DEFAULT)
+    with _timed(row, "ours_learn_ms", len(some)):
+        weights = own.learn_all([likes[at] for at in some])
+    with _timed(row, "ours_learn_alone_ms", len(some)):
         for at in some:
-            begun = time.thread_time()
-            learned.append(recipe.learn(likes[at]))
-            learning += time.thread_time() - begun
-            progress(f"{whose}, readers", len(learned), len(some))
-        row[f"{whose}_learn_ms"] = 1_000 * learning / len(some)
-        for what, rows in (("new", task.batches[week]), ("all", every)):
-            candidates = recipe.batch(rows)
-            begun = time.thread_time()
-            recipe.scores(candidates, learned[:20])  # more at once would take gigabytes
-            row[f"{whose}_score_{what}_ms"] = 1_000 * (time.thread_time() - begun) / len(learned[:20])
+            own.learn(likes[at])
+    progress("theirs, readers", 0, len(few))
+    new = Batch(Ready.of(own.edition, [task.papers[at] for at in week.tolist()]))
+    blobs = [one.to_bytes() for one in weights]
+    with _timed(row, "ours_score_new_ms", len(blobs)):
+        new.scores(blobs)
+    papers = own.batch(every)
+    with _timed(row, "ours_score_all_ms", 20):  # more at once would take gigabytes
+        own.scores(papers, [one.rows for one in weights[:20]])
+    theirs, learned = arxiv_sanity(whole), []
+    for at in few:
+        with _timed(row, "theirs_learn_ms", len(few)):
+            learned.append(theirs.learn(likes[at]))
+        progress("theirs, readers", len(learned), len(few))
+    for what, rows in (("new", week), ("all", every)):
+        candidates = theirs.batch(rows)
+        with _timed(row, f"theirs_score_{what}_ms", len(few)):
+            theirs.scores(candidates, learned)
     return _with_ratios(row)
+
+
+@contextmanager
+def _timed(row: Row, what: str, readers: int) -> Iterator[None]:
+    """Add the CPU milliseconds a reader that the block takes."""
+    begun = time.thread_time()
+    yield
+    row[what] = row.get(what, 0.0) + 1_000 * (time.thread_time() - begun) / readers
 
 
 def _with_ratios(row: Row) -> Row:
     """How many times cheaper ours is, to learn, and to learn and score the new papers or all."""
     for what, parts in (
         ("to_learn", ("learn_ms",)),
+        ("to_learn_alone", ("learn_alone_ms",)),
         ("with_new_papers_scored", ("learn_ms", "score_new_ms")),
         ("with_all_papers_scored", ("learn_ms", "score_all_ms")),
     ):
-        theirs, here = (sum(row[f"{whose}_{part}"] for part in parts) for whose in ("theirs", "ours"))
+        here = sum(row[f"ours_{part}"] for part in parts)
+        theirs = sum(row[f"theirs_{part.replace('_alone', '')}"] for part in parts)
         row[f"times_cheaper_{what}"] = round(theirs / here)
     return {key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()}
 

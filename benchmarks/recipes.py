@@ -29,7 +29,7 @@ from recommender.background import Background
 from recommender.fitting import Fitting
 from recommender.interest import Interests, Judged
 from recommender.paper import Paper
-from recommender.ranking import DEFAULT, RANKERS
+from recommender.ranking import DEFAULT, RANKERS, Weights
 from recommender.vectors import Edition
 
 NEGATIVES = 5_000
@@ -96,6 +96,20 @@ class Linear:
 
 
 @dataclass(frozen=True, slots=True)
+class Ours(Linear):
+    """A ranker of the project."""
+
+    edition: Edition
+    name: str
+
+    def learn_all(self, likes: Sequence[Ints]) -> list[Weights]:
+        """The weights of readers who liked these rows, learned together as the service does every night."""
+        nobody = Paper("", "")
+        readers = [(Interests(), [Judged(nobody, "like")] * len(liked)) for liked in likes]
+        return RANKERS[self.name].learn_all(self.edition, readers, self.X[np.concatenate(likes)])
+
+
+@dataclass(frozen=True, slots=True)
 class Dense:
     """A score of every paper or an embedding of each: what is learned is a vector."""
 
@@ -110,7 +124,7 @@ def text_of(paper: Paper) -> str:
     return f"{paper.title} {paper.abstract}"
 
 
-def ours(task: Task, name: str) -> Recipe:
+def ours(task: Task, name: str) -> Ours:
     """A ranker of the project on an edition of all papers, without people."""
     edition = Edition.fit(task.papers, shapes=False)
     if not background.ordered(edition.fitting):
@@ -124,7 +138,7 @@ def ours(task: Task, name: str) -> Recipe:
         judged = [Judged(nobody, "like")] * len(liked)
         return RANKERS[name].learn(edition, Interests(), judged, X[liked]).rows
 
-    return Linear(X, weigh)
+    return Ours(X, weigh, edition, name)
 
 
 def _tfidf(**options: Any) -> TfidfVectorizer:

@@ -14,7 +14,7 @@ from scipy import sparse
 from recommender import leave_one_out
 from recommender.background import Background, attached
 from recommender.interest import Examples, Interests
-from recommender.liked import Liked
+from recommender.liked import Counted, Liked
 from recommender.logistic import Other, logistic
 from recommender.logodds import LogOdds, Sparse, Stated, added, length, masses, odds, unit
 from recommender.sample import Sample
@@ -125,24 +125,23 @@ class Blend:
         blend, parts = self._closed(edition, liked)
         ends = np.searchsorted(liked.whose[liked.word], np.arange(1, len(readers)))
         blended = np.split(blend, ends)
-        for at, (interests, examples) in enumerate(readers):
-            yield self._whole(edition, interests, examples, liked.one(at), blended[at], parts)
+        for at, ((interests, examples), counted) in enumerate(zip(readers, liked.counted(), strict=True)):
+            yield self._whole(edition, interests, examples, counted, blended[at], parts)
 
     def _whole(
-        self, edition: Edition, interests: Interests, examples: Examples, liked: Liked, blend: Floats,
+        self, edition: Edition, interests: Interests, examples: Examples, counted: Counted, blend: Floats,
         parts: _Parts | None,
     ) -> Weights:  # fmt: skip
-        """One reader's weights: those of the words of ``liked`` are ``blend``, others join them."""
+        """One reader's weights: those of the words of ``counted`` are ``blend``, others join them."""
         stated = Stated.of(edition, interests)
-        support, plain = self.plain.weigh(edition, liked, stated)
+        support, plain = self.plain.weigh(edition, counted, stated)
         begin, end = np.searchsorted(support, (edition.text_columns.stop, edition.base_size))
-        names, times = plain[begin:end], 1.0
-        if parts and liked.count >= self._many_from:
-            blend, times = self._many(liked, names, blend, parts)
-        words = [(liked.columns[liked.word], unit(blend))]
+        names, times, likes = plain[begin:end], 1.0, float(counted.totals[0])
+        if parts and likes >= self._many_from:
+            blend, times = self._many(names, blend, parts)
+        words = [(counted.columns[: len(blend)], unit(blend))]
         if stated.terms:
-            few = self.said / math.sqrt(1 + liked.count / 10)
-            words.append(self._stated(edition, interests, few))
+            words.append(self._stated(edition, interests, self.said / math.sqrt(1 + likes / 10)))
         # What is listed is added last: the likes say how much the categories of likes count, not those.
         listed, named = self.plain.listed(edition, interests)
         named.update(self.plain.named(interests, examples, stated, plain))
@@ -193,14 +192,15 @@ class Blend:
         blend = closed / spread[whose] + worth[whose] * mean.weights
         # Where every known paper says what a liked one says, there is nothing to measure against.
         blend = np.where(np.asarray(sample.unjudged.any(axis=1))[whose], blend, closed)
-        return blend, _Parts(background, pairs, side, shares, sample, mean, float(worth[0]), float(spread[0]))
+        return blend, _Parts(liked, background, pairs, side, shares, sample, mean, worth, spread)
 
-    def _many(self, liked: Liked, names: Floats, blend: Floats, parts: _Parts) -> tuple[Floats, float]:
+    def _many(self, names: Floats, blend: Floats, parts: _Parts) -> tuple[Floats, float]:
         """The blend as many likes correct it, and how many times those of its ``names`` count.
 
-        ``names`` are the weights of the categories, institutions and tags of ``liked``.
+        ``names`` are the weights of the categories, institutions and tags of the only reader of ``parts``.
         """
-        times, background, unjudged = 1.0, parts.background, parts.sample.unjudged[0]
+        times, liked, background = 1.0, parts.liked, parts.background
+        unjudged = parts.sample.unjudged[0]
         if not unjudged.any():
             return blend, times
         others = background.sample.at(liked.columns[liked.word])
@@ -213,7 +213,9 @@ class Blend:
             side, less = parts.side, parts.side.fewer()
             before = self._often(side) * self._odds(side, parts.shares)
             fewer = parts.pairs * (self._often(less) * self._odds(less, parts.shares) - before)
-            alone = X @ (blend + fewer / parts.spread) + parts.worth * parts.mean.alone(background, liked, X)
+            alone = X @ (blend + fewer / parts.spread[0]) + parts.worth[0] * parts.mean.alone(
+                background, liked, X
+            )
             words = np.concatenate([alone, _scores(others, blend)[unjudged]])
             general = background.sample.at(liked.columns[~liked.word])
             beside = np.concatenate([self._alone(liked, names), _scores(general, names)[unjudged]])
@@ -301,16 +303,17 @@ class _Side:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What the closed form of the blend is made of; ``worth`` and ``spread`` are the first reader's."""
+    """What the closed form of the blend is made of; ``worth`` and ``spread`` are by reader."""
 
+    liked: Liked
     background: Background
     pairs: Floats
     side: _Side
     shares: Floats
     sample: Sample
     mean: Whitened
-    worth: float
-    spread: float
+    worth: Floats
+    spread: Floats
 
 
 def _scores(others: Other, weights: Floats) -> Floats:

@@ -64,18 +64,16 @@ class Liked:
         shares = edition.fitting.shares[columns]
         return cls(columns, whose, word, shares, where, values, owners, mass, many)
 
-    def one(self, reader: int) -> Liked:
-        """What one of the readers judged."""
-        if len(self.papers) == 1:
-            return self
-        begin = int(self.papers[:reader].sum())
-        first, last = np.searchsorted(self.whose, (reader, reader + 1))
-        a, b = np.searchsorted(self.owners, (begin, begin + self.papers[reader]))
-        return Liked(
-            self.columns[first:last], self.whose[first:last] - reader, self.word[first:last],
-            self.shares[first:last], self.where[a:b] - first, self.values[a:b], self.owners[a:b] - begin,
-            self.mass[begin : begin + self.papers[reader]], self.papers[reader : reader + 1],
-        )  # fmt: skip
+    def counted(self) -> list[Counted]:
+        """How many papers hold each column, for each reader."""
+        sides = [self.side(1), self.side(-1)]
+        held = np.array([self.total(side) if side.any() else np.zeros(len(self.columns)) for side in sides])
+        totals = np.array([self.by_reader(side) for side in sides])
+        bounds = np.searchsorted(self.whose, np.arange(len(self.papers) + 1)).tolist()
+        return [
+            Counted(self.columns[a:b], self.shares[a:b], totals[:, reader], held[:, a:b])
+            for reader, (a, b) in enumerate(pairwise(bounds))
+        ]
 
     @property
     def count(self) -> float:
@@ -101,8 +99,10 @@ class Liked:
         """(1 + ln tf)^q of each value, as in `Edition.transform`; of no meaning for what is no word."""
         # A row is (1 + ln tf)^q · √idf over its length, and every paper has words that it uses once.
         raw = self.values / np.sqrt(-np.log(self.shares))[self.where]
-        once = np.full(len(self.mass), np.inf)
-        np.minimum.at(once, self.owners, np.where(self.word[self.where], raw, np.inf))
+        begins = np.flatnonzero(np.diff(self.owners, prepend=-1))
+        once = np.ones(len(self.mass))
+        least = np.minimum.reduceat(np.where(self.word[self.where], raw, np.inf), begins) if len(raw) else raw
+        once[self.owners[begins]] = least
         return np.asarray(raw / once[self.owners])
 
     def text(self) -> Matrix:
@@ -111,6 +111,20 @@ class Liked:
         starts = np.searchsorted(self.owners[inside], np.arange(len(self.mass) + 1))
         held = (self.values[inside], self.where[inside].astype(np.int32), starts.astype(np.int32))
         return sparse.csr_matrix(held, shape=(len(self.mass), int(self.word.sum())))
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What one reader's papers hold: each of the fitted ``columns``, which ``shares`` of all papers hold.
+
+    ``held`` (2 × columns) says as how many the liked and the disliked papers count that hold it, and
+    ``totals`` (2) as how many they count in all.
+    """
+
+    columns: Ints
+    shares: Floats
+    totals: Floats
+    held: Floats
 
 
 def distinct(columns: NDArray[np.integer[Any]]) -> tuple[Ints, Ints]:

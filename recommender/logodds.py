@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recommender import names, text
 from recommender.features import Feature
 from recommender.interest import Examples, Interests
-from recommender.liked import Liked
+from recommender.liked import Counted, Liked
 from recommender.related import related
 from recommender.statement import asked
 from recommender.vectors import Edition, Matrix
@@ -65,10 +65,11 @@ class LogOdds:
     ) -> Weights:
         """One row of weights by the closed form: half a millisecond once the examples are vectors."""
         vectors = edition.remembered([example.paper for example in examples]) if X is None else X
-        liked = Liked.of(edition, vectors, masses(examples))
+        (counted,) = Liked.of(edition, vectors, masses(examples)).counted()
         stated = Stated.of(edition, interests)
-        support, values = self.weigh(edition, liked, stated)
-        known = self._related(edition, liked, stated, values[np.searchsorted(support, stated.places)])
+        support, values = self.weigh(edition, counted, stated)
+        likes, places = float(counted.totals[0]), np.searchsorted(support, stated.places)
+        known = self._related(edition, likes, stated, values[places])
         listed, named = self.listed(edition, interests)
         named.update(self.named(interests, examples, stated, values))
         end = int(np.searchsorted(support, edition.base_size))
@@ -85,27 +86,27 @@ class LogOdds:
             for at, (interests, examples) in zip(starts, readers, strict=False)
         ]
 
-    def weigh(self, edition: Edition, liked: Liked, stated: Stated) -> tuple[Ints, Floats]:
+    def weigh(self, edition: Edition, counted: Counted, stated: Stated) -> Sparse:
         """The columns of what the judged papers hold and of what is ``stated``, ascending, and their weights.
 
         What is stated beyond the fitted columns comes last.
         """
-        worth = np.sign(stated.strengths) * self.stated * max(1.0, math.sqrt(liked.count))
-        support, shares = liked.columns, liked.shares
+        support, shares = counted.columns, counted.shares
         own: slice | Ints = slice(None)
         also: Ints = np.empty(0, np.int64)
-        if len(worth):
+        worth = np.sign(stated.strengths) * self._worth(float(counted.totals[0]))
+        if stated.terms:
             support = np.union1d(support, stated.places)
             shares = edition.fitting.shares.take(support, mode="clip")
             shares[support >= edition.base_size] = edition.fitting.rare_share(pair=True)
-            own, also = (np.searchsorted(support, places) for places in (liked.columns, stated.places))
+            own, also = (np.searchsorted(support, places) for places in (counted.columns, stated.places))
         values = np.zeros(len(support))
-        for sign, times in ((1.0, 1.0), (-1.0, -self.against)):
-            said, masses = np.maximum(sign * worth, 0.0), liked.side(sign)
-            total = masses.sum() + said.max(initial=0.0)
+        for side, sign, times in ((0, 1.0, 1.0), (1, -1.0, -self.against)):
+            said = np.maximum(sign * worth, 0.0)
+            total = float(counted.totals[side]) + said.max(initial=0.0)
             if total > 0:
                 r = np.zeros(len(support))
-                r[own] = liked.total(masses)
+                r[own] = counted.held[side]
                 r[also] += said
                 values += times * odds(r, total, shares, self.pseudo)
         values[also] *= np.abs(stated.strengths)
@@ -150,7 +151,11 @@ class LogOdds:
         named.update(zip(stated.beyond, values[len(values) - len(stated.beyond) :].tolist(), strict=True))
         return named
 
-    def _related(self, edition: Edition, liked: Liked, stated: Stated, values: Floats) -> Sparse:
+    def _worth(self, likes: float) -> float:
+        """As how many papers that hold just a term its being stated counts."""
+        return self.stated * max(1.0, math.sqrt(likes))
+
+    def _related(self, edition: Edition, likes: float, stated: Stated, values: Floats) -> Sparse:
         """Weights on the columns of terms that go with the stated ones, as the ``values`` of those weigh."""
         found: defaultdict[int, float] = defaultdict(float)
         for term, value in zip(stated.terms, values.tolist(), strict=True):
@@ -160,8 +165,8 @@ class LogOdds:
                     found[column] += value * weight
         for place in stated.places.tolist():
             found.pop(place, None)
-        said = self.stated * max(1.0, math.sqrt(liked.count)) * bool((stated.strengths > 0).any())
-        share = said / ((liked.count + said) or 1.0) * min(1.0, _SHORT / (len(stated.terms) or 1))
+        said = self._worth(likes) if (stated.strengths > 0).any() else 0.0
+        share = said / ((likes + said) or 1.0) * min(1.0, _SHORT / (len(stated.terms) or 1))
         columns = np.array(sorted(found), np.int64)
         weights = np.array([found[column] for column in columns.tolist()])
         return columns, self.related * share * unit(weights)
@@ -212,7 +217,9 @@ def odds(r: Floats, total: float | Floats, p: Floats, pseudo: float) -> Floats:
 
 
 def added(parts: Sequence[Sparse]) -> Sparse:
-    """The sum of sparse vectors, each being columns and values; the columns of the sum ascend."""
+    """The sum of sparse vectors, each being columns, which ascend, and values."""
+    if len(parts) == 1:
+        return parts[0]
     columns = np.concatenate([columns for columns, _ in parts])
     values = np.concatenate([values for _, values in parts])
     if (columns[1:] > columns[:-1]).all():

@@ -51,15 +51,14 @@ class Others:
         found = np.zeros((len(liked.papers), self.count), bool)
         inside = liked.word[liked.where]
         columns, values = liked.columns[liked.where[inside]], liked.values[inside]
-        owners, papers = liked.owners[inside], len(liked.mass)
-        first = _marks(columns, values, owners, papers, 0)
+        owners = liked.owners[inside]
+        first = _marks(columns, values, owners, len(liked.mass), 0)
         begins, ends = (np.searchsorted(self._marks[0], first + far) for far in (-_SAME, _SAME))
         readers = np.repeat(np.arange(len(liked.papers)), liked.papers)
-        close = np.flatnonzero(begins < ends).tolist()
-        second = _marks(columns, values, owners, papers, 1) if close else first
-        for paper in close:
-            near = slice(begins[paper], ends[paper])
-            same = np.abs(self._marks[1, near] - second[paper]) <= _SAME
+        for paper in np.flatnonzero(begins < ends).tolist():
+            near, own = slice(begins[paper], ends[paper]), slice(*np.searchsorted(owners, (paper, paper + 1)))
+            second = _marks(columns[own], values[own], owners[own] - paper, 1, 1)
+            same = np.abs(self._marks[1, near] - second) <= _SAME
             found[readers[paper], self._marked[near][same]] = True
         return found
 
