@@ -148,6 +148,13 @@ def test_before_the_first_paper_the_page_says_how_they_come(browser: TestClient)
     assert "paperwatch ingest" in browser.get("/papers").text
 
 
+def test_readers_elsewhere_are_shown_no_commands(service: Service, tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "var", base_url=BASE, show_outbox=False)
+    with TestClient(create_app(service, settings, lambda: NOW), base_url=BASE) as client:
+        page = client.get("/papers").text
+        assert "as soon as a source has brought some" in page and "<code>" not in page
+
+
 @pytest.mark.parametrize(
     "address", ["/papers/day/soon", "/papers/topic/none", "/papers/author/nobody", "/papers/category/--"]
 )

@@ -167,6 +167,7 @@ def test_a_rating_link_records_only_by_its_button(
 
     page = browser.post(like, data={"via": "feed"}).text
     assert "Its score for" in page and "Take it back" in page and "rank higher" in page
+    assert "smaller parts" in page and page.count('<tr><th scope="row"') <= 10, "a score is told in few lines"
     again = browser.post(like, data={"via": "feed"}).text
     assert "as before" in again and "went from" not in again
     with ingested.database.reading() as session:

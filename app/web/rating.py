@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from app.web import errands
 from app.web.context import AForm, AWeb, NoPageError, Web
+from app.web.pages import SHOWN_PARTS
 from db import subscriber_store
 from profiles.feedback import Opinion
 from profiles.profile import Profile
@@ -41,10 +42,10 @@ def rate(web: AWeb, token: str, opinion: str, fields: AForm) -> HTMLResponse:
     now = web.clock()
     profile, paper = _claimed(web, token, opinion)
     via = fields.get("via")
-    before = errands.explained(web.service, profile, paper, now)
+    before = errands.explained(web.service, profile, paper, now, SHOWN_PARTS)
     channel = str(via) if via in VIAS else "mail"
     errands.rate(web.service, profile.id, paper.id, cast(Opinion, opinion), now, channel)
-    after = errands.explained(web.service, profile, paper, now)
+    after = errands.explained(web.service, profile, paper, now, SHOWN_PARTS)
     return web.page(
         "rate.html", token=token, opinion=opinion, via=via, profile=profile, paper=paper, ratings=RATINGS,
         before=before, after=after, done=True,
