@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 from typing import TYPE_CHECKING
@@ -25,11 +26,16 @@ from jobs.alerts.mail import Sender
 from jobs.alerts.outbox_folder import OutboxFolder
 from jobs.alerts.smtp import Pool, SmtpSettings
 from jobs.pacing import SharedPace
-from jobs.service import Keep, Mailer, Service
-from jobs.sources.fetch import Fetcher, user_agent
+from jobs.service import Keep, Mailer, OrcidApi, Service
+from jobs.sources.fetch import Fetcher, Limits, user_agent
 
 if TYPE_CHECKING:
     from jobs.alerts.signing import Signer
+
+# A reader waits at their form meanwhile, so there is one try. A list of 4,000 works has about 10 MB.
+_ORCID_LIMITS = Limits(
+    connect_seconds=3, read_seconds=7, total_seconds=7, body_bytes=16 * 1024 * 1024, redirects=0, attempts=1
+)
 
 
 def service(settings: Settings | None = None) -> Service:
@@ -57,8 +63,10 @@ def helper() -> Service:
 def assembled(settings: Settings, database: Database) -> Service:
     """The parts that these settings describe, around a database that is up to date."""
     links = Links(settings.base_url, secret(settings))
+    fetcher = _fetcher(settings, database)
     return Service(
-        database, links, _sender(settings), _mailer(settings), fetcher=_fetcher(settings, database),
+        database, links, _sender(settings), _mailer(settings), fetcher=fetcher,
+        orcid=_orcid(settings, fetcher),
         jitter=random.Random().random,  # noqa: S311  # spreads requests, guards nothing
         match_processes=settings.match_processes,
         bounces=settings.bounces, journal=settings.data / "taken", sign=_sign(settings),
@@ -73,6 +81,12 @@ def _fetcher(settings: Settings, database: Database) -> Fetcher:
         agent=user_agent(settings.contact, VERSION), now=now, pace=SharedPace(database, now, time.sleep),
         allow_private=settings.allow_private_addresses,
     )  # fmt: skip
+
+
+def _orcid(settings: Settings, fetcher: Fetcher) -> OrcidApi:
+    if settings.orcid == "off":
+        return OrcidApi()
+    return OrcidApi(settings.orcid, replace(fetcher, accept="application/json", limits=_ORCID_LIMITS))
 
 
 def _sender(settings: Settings) -> Sender:

@@ -86,6 +86,10 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         "127.0.0.1", description="Proxies that are believed who asks (X-Forwarded-For), separated by ','"
     )
+    orcid: str = Field(
+        "https://pub.orcid.org/v3.0",
+        description="Where ORCID's public API is asked for a reader's works when they give an iD; off: never",
+    )
     keep_days: int = Field(366, ge=35, description="Days that matches and sent digests are kept")
     keep_log_days: int = Field(30, ge=2, description="Days that receipts of checks and runs are kept")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged")
@@ -115,6 +119,15 @@ class Settings(BaseSettings):
         if value and len(value) < 16:
             raise ValueError("must have at least 16 characters, or anybody could guess it")
         return value
+
+    @field_validator("orcid")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if value == "off":
+            return value
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://, or be off")
+        return value.rstrip("/")
 
     @property
     def at_home(self) -> bool:

@@ -20,7 +20,7 @@ MOST = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What a library brings: ``seeds`` are canonical keys, ``on_hand`` of them are stored papers.
+    """What a library brings: ``seeds`` are canonical keys, ``on_hand`` entries are the stored ``papers``.
 
     ``titles`` are those of the entries that are not on hand, to be read as words. ``left`` entries were
     beyond `MOST`; ``rejected`` ones could not be read.
@@ -29,6 +29,7 @@ class Imported:
     format: str
     seeds: tuple[str, ...]
     on_hand: int
+    papers: tuple[Paper, ...]
     titles: tuple[str, ...]
     left: int
     rejected: tuple[Rejection, ...]
@@ -60,26 +61,30 @@ def library(service: Service, data: bytes, where: str) -> Imported:
 def resolved(session: Session, found: Library) -> Imported:
     """The entries of a library as papers on hand, by arXiv id, DOI, or title and first author."""
     entries = found.entries[:MOST]
-    by_key = paper_store.by_keys(session, [e.key for e in entries if e.key])
+    by_key = paper_store.by_keys(session, [key for e in entries for key in e.keys])
     labels = [title_key(_as_paper(entry)) for entry in entries]
-    by_title = library_store.by_title_keys(
-        session, [label for label, e in zip(labels, entries, strict=True) if label and e.key not in by_key]
-    )
+    unknown = [
+        label for label, e in zip(labels, entries, strict=True) if label and by_key.keys().isdisjoint(e.keys)
+    ]
+    by_title = library_store.by_title_keys(session, unknown)
     seeds: list[str] = []
+    papers: list[Paper] = []
     titles: list[str] = []
     on_hand = 0
     for entry, label in zip(entries, labels, strict=True):
-        stored = by_key.get(entry.key) or _same(by_title.get(label or ""), entry)
+        known = (by_key[key] for key in entry.keys if key in by_key)
+        stored = next(known, None) or _same(by_title.get(label or ""), entry)
         if stored is not None:
             seeds.append(stored.paper.id)
+            papers.append(stored.paper)
             on_hand += 1
             continue
         if entry.key:
             seeds.append(entry.key)  # it counts in full from the day on which a source brings it
         titles.append(entry.title)
     return Imported(
-        found.format, tuple(dict.fromkeys(seeds)), on_hand, tuple(titles), len(found.entries) - len(entries),
-        found.rejected,
+        found.format, tuple(dict.fromkeys(seeds)), on_hand, tuple(dict.fromkeys(papers)), tuple(titles),
+        len(found.entries) - len(entries), found.rejected,
     )  # fmt: skip
 
 

@@ -35,12 +35,19 @@ logging.getLogger("bibtexparser").setLevel(logging.CRITICAL)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry: where it stands, its title and authors, and its canonical key if it states an id."""
+    """One entry: where it stands, its title and authors, its canonical key if it states an id, and the keys
+    of its ``other`` ids."""
 
     where: str
     title: str
     authors: tuple[str, ...] = ()
     key: str = ""
+    other: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All its keys, the canonical one first."""
+        return (self.key, *self.other) if self.key else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +105,11 @@ def _collected(name: str, entries: Iterable[Entry | Rejection]) -> Library:
     return Library(name, tuple(good), tuple(bad))
 
 
-def _entry(where: str, title: str, authors: Iterable[str], ids: Iterable[tuple[str, str]]) -> Entry:
+def entry_of(where: str, title: str, authors: Iterable[str], ids: Iterable[tuple[str, str]]) -> Entry:
+    """The entry of what a stranger wrote: ``ids`` are pairs of a kind (arxiv, doi, url, note) and a value."""
     plain = " ".join(text.plain(title).split())
-    return Entry(where, plain[:500], plain_names([_name(author) for author in authors]), _key(list(ids)))
+    key, *other = _keys(ids) or [""]
+    return Entry(where, plain[:500], plain_names([_name(author) for author in authors]), key, tuple(other))
 
 
 def _name(written: str) -> str:
@@ -109,19 +118,23 @@ def _name(written: str) -> str:
     return f"{first.strip()} {last.strip()}".strip()
 
 
-def _key(ids: list[tuple[str, str]]) -> str:
-    """The canonical key in these (kind, value) pairs, arXiv's first; empty where none states one."""
-    for kind, value in ids:
-        bare = value.strip()
-        if kind == "arxiv" and _BARE.fullmatch(bare):
-            bare = f"arXiv:{bare}"
-        known = arxiv_id(bare) if kind != "doi" or "arxiv" in bare.lower() else None
-        loose = _ARXIV.search(bare)
-        if known is None and loose:
-            known = arxiv_id(loose["id"])
-        if known is not None and (kind == "arxiv" or "arxiv" in bare.lower()):
-            return f"arxiv:{known[0]}"
-    return next((f"doi:{name}" for kind, value in ids if kind in {"doi", "url"} and (name := doi(value))), "")
+def _keys(ids: Iterable[tuple[str, str]]) -> list[str]:
+    """The canonical keys in these (kind, value) pairs, arXiv's first."""
+    found = dict.fromkeys(key for kind, value in ids if (key := _key(kind, value.strip())))
+    return sorted(found, key=lambda key: not key.startswith("arxiv:"))
+
+
+def _key(kind: str, value: str) -> str:
+    """The canonical key that a value of this kind states; empty where it states none."""
+    if kind == "arxiv" and _BARE.fullmatch(value):
+        value = f"arXiv:{value}"
+    known = arxiv_id(value) if kind != "doi" or "arxiv" in value.lower() else None
+    loose = _ARXIV.search(value)
+    if known is None and loose:
+        known = arxiv_id(loose["id"])
+    if known is not None and (kind == "arxiv" or "arxiv" in value.lower()):
+        return f"arxiv:{known[0]}"
+    return f"doi:{name}" if kind in {"doi", "url"} and (name := doi(value)) else ""
 
 
 # --- BibTeX ----------------------------------------------------------------------------------------------
@@ -139,7 +152,7 @@ def _bibtex_entry(entry: Any) -> Entry:
     ids += [("url", held.get("url", ""))]
     ids += [("note", held.get(name, "")) for name in ("journal", "journaltitle", "note", "howpublished")]
     where = f"line {(entry.start_line or 0) + 1} ({entry.key})"
-    return _entry(where, held.get("title", ""), re.split(r"\s+and\s+", held.get("author", "")), ids)
+    return entry_of(where, held.get("title", ""), re.split(r"\s+and\s+", held.get("author", "")), ids)
 
 
 def _bibtex_faults(library: Any) -> Iterator[Entry | Rejection]:
@@ -182,7 +195,7 @@ def _ris_entries(content: str) -> Iterator[Entry | Rejection]:
         ids = [("doi", str(held.get("doi", ""))), *(("url", str(url)) for url in urls)]
         notes = ("accession_number", "number", "journal_name", "secondary_title", "publisher", "id")
         ids += [("note", str(held.get(name, ""))) for name in notes]
-        yield _entry(where, str(title), [str(name) for name in authors], ids)
+        yield entry_of(where, str(title), [str(name) for name in authors], ids)
 
 
 # --- CSL-JSON --------------------------------------------------------------------------------------------
@@ -209,7 +222,7 @@ def _csl_entry(number: int, item: Any) -> Entry | Rejection:
     ids = [("doi", "DOI"), ("url", "URL"), ("note", "number"), ("note", "archive_id"), ("note", "note")]
     ids += [("note", "id"), ("note", "container-title")]
     held = [(kind, str(item.get(name) or "")) for kind, name in ids]
-    return _entry(where, str(item.get("title") or ""), [_csl_name(person) for person in people], held)
+    return entry_of(where, str(item.get("title") or ""), [_csl_name(person) for person in people], held)
 
 
 def _csl_name(person: Any) -> str:
@@ -242,7 +255,7 @@ def _rdf_entry(element: etree._Element) -> Entry:
     words = [safe_xml.text(e) for e in element.iter() if _tells(e, "identifier")]
     about = next((str(v) for k, v in element.attrib.items() if str(k).endswith("about")), "")
     ids = [("url", about), *((("doi" if w.upper().startswith("DOI") else "url"), w) for w in words)]
-    return _entry(f"line {element.sourceline or 0}", title, authors, ids)
+    return entry_of(f"line {element.sourceline or 0}", title, authors, ids)
 
 
 def _tells(element: etree._Element, name: str) -> bool:

@@ -66,6 +66,14 @@ class ArxivAddresses:
 
 
 @dataclass(frozen=True, slots=True)
+class OrcidApi:
+    """Where ORCID's public API is, empty where it is never asked, and the way there: quick or not at all."""
+
+    address: str = ""
+    fetcher: Getter = field(default_factory=Offline)
+
+
+@dataclass(frozen=True, slots=True)
 class Keep:
     """How long things are kept: what readers were sent, and the log of checks and runs."""
 
@@ -100,6 +108,7 @@ class Service:
     match_processes: int = 1
     fetcher: Getter = field(default_factory=Offline)
     arxiv: ArxivAddresses = ArxivAddresses()
+    orcid: OrcidApi = field(default_factory=OrcidApi)
     jitter: Callable[[], float] = lambda: 0.0
     bounces: Path | None = None
     stopwatch: Callable[[], float] = time.perf_counter

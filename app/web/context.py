@@ -15,7 +15,7 @@ from app.settings import Settings
 from app.web.pages import Pages
 from jobs.service import Service
 
-_MOST_FIELDS = 60
+_MOST_FIELDS = 100  # thirty, and boxes for one's own papers
 _MOST_FILES = 4
 GONE = "This subscription no longer exists. You can subscribe again at any time."
 

@@ -16,6 +16,7 @@ from profiles.request import RequestError
 from recommender.paper import Paper
 
 MAX_LIBRARY = 2 * 1024 * 1024
+_MOST_BOXES = 40  # as many as a name brings
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,11 @@ class Draft:
     error: RequestError | None = None
 
 
-def drafted(service: Service, fields: FormData) -> Draft:
-    """The form that was sent, after what its pressed button asks for."""
+def drafted(service: Service, fields: FormData, *, brings: bool = False) -> Draft:
+    """The form that was sent, after what its pressed button asks for.
+
+    Only a page that ``brings`` papers looks for somebody's own: it is limited, since that may ask ORCID.
+    """
     typed, note = Typed.of(fields), ""
     edit = str(fields.get("edit", ""))
     try:
@@ -37,7 +41,9 @@ def drafted(service: Service, fields: FormData) -> Draft:
             typed, note = _pasted(service, typed)
         if edit == "library":
             typed, note = _uploaded(service, typed, fields.get("library"))
-        elif edit == "byline":
+        elif edit == "byline" and brings:
+            if errands.means_orcid(typed.byline):
+                return _works(service, typed)
             found = _papers_by(service, typed.byline)
             few = wording.count(len(found))
             note = f"{few} on hand by {typed.byline.strip()}: untick what is not yours."
@@ -72,6 +78,16 @@ def _profile(typed: Typed, data: bytes, name: str) -> Typed:
         return typed.with_profile(parse(data.decode("utf-8", "replace"), name))
     except PortableError as exc:
         raise RequestError("library", str(exc.faults[0])) from exc
+
+
+def _works(service: Service, typed: Typed) -> Draft:
+    """The works of an ORCID iD: boxes for those on hand, the others as those of a library."""
+    found = errands.works(service, typed.byline)
+    shown = found.papers[:_MOST_BOXES]
+    boxes = {paper.id for paper in shown}
+    note = f"{found} Untick those that are not yours." if shown else str(found)
+    rest = [key for key in found.seeds if key not in boxes]
+    return Draft(replace(typed, byline="").with_library(rest, found.titles), note, shown)
 
 
 def _papers_by(service: Service, name: str) -> Sequence[Paper]:

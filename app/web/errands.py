@@ -101,6 +101,23 @@ def papers_by(service: Service, name: str) -> Sequence[Paper]:
     return importing.papers_by(service, name)
 
 
+def means_orcid(text: str) -> bool:
+    """Whether what was typed for a name is meant as an ORCID iD."""
+    from jobs import orcid
+
+    return orcid.means_one(text)
+
+
+def works(service: Service, typed: str) -> Imported:
+    """The works that ORCID lists for an iD, with those on hand found. Raises `RequestError` on ``byline``."""
+    from jobs import orcid
+
+    try:
+        return orcid.works(service, typed)
+    except orcid.OrcidError as exc:
+        raise RequestError("byline", str(exc)) from exc
+
+
 def ask_ten(service: Service, answers: Answers) -> list[Paper]:
     """The papers to ask somebody about who gave these answers so far."""
     from jobs import picking

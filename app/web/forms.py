@@ -70,8 +70,9 @@ def form_values(service: Service, draft: Draft, *, seek: bool, examples: Example
     """What every page with the profile form needs; ``seek`` computes the preview with it."""
     typed = draft.typed
     found, fault = seen(service, typed, examples) if seek else (None, None)
+    byline = {"byline": "Your name, as an author, or your ORCID iD"} if service.orcid.address else {}
     return {
-        "typed": typed, "found": found, "error": draft.error or fault, "labels": LABELS,
+        "typed": typed, "found": found, "error": draft.error or fault, "labels": LABELS | byline,
         "zones": time_zones(), "days": DAYS, "chips": chips(service, typed, found), "note": draft.note,
         "bylined": draft.bylined, "previewed": PREVIEWED,
     }  # fmt: skip

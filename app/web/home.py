@@ -50,7 +50,7 @@ def show_preview(web: AWeb, fields: AForm) -> HTMLResponse:
 @router.post("/read")
 def bring(web: AWeb, fields: AForm) -> HTMLResponse:
     """The form with a library read into it, or with papers by an author to tick; nothing is stored."""
-    draft = drafted(web.service, fields)
+    draft = drafted(web.service, fields, brings=True)
     return show_home(web, draft, seek=True, status=422 if draft.error else 200)
 
 

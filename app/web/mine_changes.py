@@ -63,7 +63,7 @@ def add(web: AWeb, token: str, fields: AForm) -> HTMLResponse | RedirectResponse
 @router.post("/new/read")
 def bring_to_new(web: AWeb, token: str, fields: AForm) -> HTMLResponse:
     """The form of a new profile with a library read into it; nothing is stored."""
-    return form(web, mine(web, token), None, drafted(web.service, fields), seek=True)
+    return form(web, mine(web, token), None, drafted(web.service, fields, brings=True), seek=True)
 
 
 @router.post("/profiles/{number}", response_model=None)
@@ -86,7 +86,7 @@ def save(web: AWeb, token: str, number: int, fields: AForm) -> HTMLResponse | Re
 def bring(web: AWeb, token: str, number: int, fields: AForm) -> HTMLResponse:
     """The form of a profile with a library read into it; nothing is stored."""
     me = mine(web, token)
-    return form(web, me, me.profile(number), drafted(web.service, fields), seek=True)
+    return form(web, me, me.profile(number), drafted(web.service, fields, brings=True), seek=True)
 
 
 @router.post("/profiles/{number}/preview")

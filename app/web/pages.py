@@ -91,7 +91,7 @@ def static(name: str) -> bytes:
 class Pages:
     """Renders a template with the service's own words and addresses at hand."""
 
-    def __init__(self, links: Links, *, outbox: bool) -> None:
+    def __init__(self, links: Links, *, outbox: bool, orcid: bool) -> None:
         self._links = links
         # A proxy may serve us below a path; links in pages keep to the host that the reader came by.
         self.prefix = urlsplit(links.base_url).path.rstrip("/")
@@ -100,10 +100,11 @@ class Pages:
             lstrip_blocks=True,
         )  # fmt: skip
         self._env.globals.update(
-            prefix=self.prefix, outbox_is_shown=outbox, version=VERSION, static=self.static_address,
-            local=self.local, paper_page=self.paper_page, title=wording.title, facts=wording.facts,
-            provenance=wording.provenance, blurb=_blurb, addresses=wording.addresses,
-            address=wording.address, count=wording.count, score_in_words=wording.score_in_words, bars=BARS,
+            prefix=self.prefix, outbox_is_shown=outbox, orcid_is_asked=orcid, version=VERSION,
+            static=self.static_address, local=self.local, paper_page=self.paper_page,
+            title=wording.title, facts=wording.facts, provenance=wording.provenance, blurb=_blurb,
+            addresses=wording.addresses, address=wording.address, count=wording.count,
+            score_in_words=wording.score_in_words, bars=BARS,
             parts=parts, readable=readable, who=wording.who, shelf_slug=_shelf_slug, is_topic=labels.is_topic,
         )  # fmt: skip
         self._env.filters.update(

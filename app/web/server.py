@@ -75,7 +75,7 @@ _WORDS = {
 
 def create_app(service: Service, settings: Settings, clock: Callable[[], datetime]) -> FastAPI:
     """The application; ``clock`` gives the present moment, aware."""
-    pages = Pages(service.links, outbox=settings.outbox_is_shown)
+    pages = Pages(service.links, outbox=settings.outbox_is_shown, orcid=bool(service.orcid.address))
     web = Web(service, settings, clock, pages)
     app = FastAPI(
         title="Paperwatch", version=VERSION, docs_url=None, redoc_url=None, openapi_url=None,

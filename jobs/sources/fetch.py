@@ -24,6 +24,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PERMANENT = frozenset({400, 401, 402, 404, 405, 406, 410, 411, 414, 451})
 _LONGEST_WAIT = timedelta(days=7)
 _ERROR_BODY = 64 * 1024
+_FEEDS = "application/atom+xml, application/rss+xml, application/xml, application/json, */*;q=0.5"
 # What may be over by the next attempt; a refused certificate or address will not be.
 _PASSING = (
     httpcore2.ConnectError,
@@ -110,7 +111,7 @@ class Fetcher:
 
     ``now`` is the wall clock, for the dates in Retry-After. ``pace`` decides when arXiv may be asked;
     replicas share one that is kept in the database. Proxies of the environment are not used, since behind
-    one no address could be checked.
+    one no address could be checked. ``accept`` says which forms of an answer are wanted.
     """
 
     agent: str
@@ -120,6 +121,7 @@ class Fetcher:
     resolve: Resolve = resolve
     limits: Limits = field(default_factory=Limits)
     clock: Callable[[], float] = time.monotonic
+    accept: str = _FEEDS
     tls: ssl.SSLContext = field(default_factory=httpx2.create_ssl_context)
 
     def get(self, url: str, validators: Validators = Validators()) -> Fetched:  # frozen
@@ -188,10 +190,7 @@ class Fetcher:
         limits = self.limits
         deadline = Deadline(self.clock)
         deadline.start(limits.total_seconds)
-        headers = {"User-Agent": self.agent, "Accept-Encoding": "gzip, deflate"}
-        headers["Accept"] = (
-            "application/atom+xml, application/rss+xml, application/xml, application/json, */*;q=0.5"
-        )
+        headers = {"User-Agent": self.agent, "Accept": self.accept, "Accept-Encoding": "gzip, deflate"}
         if validators.etag:
             headers["If-None-Match"] = validators.etag
         if validators.last_modified:
