@@ -18,15 +18,16 @@ from jobs.rank_input import Reader, Report
 from recommender import background
 from recommender.background import Background
 from recommender.fitting import Fitting
-from recommender.interest import Judged
+from recommender.interest import Interests, Judged
 from recommender.paper import Paper
 from recommender.ranking import DEFAULT, RANKERS, score_all
-from recommender.vectors import Edition, Matrix
+from recommender.vectors import Edition
 from recommender.weights import Weights
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is (0: not known)."""
 _READERS_AT_ONCE = 500  # 3,000 papers × 500 readers of float32 are 6 MB
+_TOGETHER = 50  # readers are learned at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +144,19 @@ class _Profiles:
         place = {row: at for at, row in enumerate(judged)}
         weights: list[Weights] = []
         unknown = 0
-        for done, reader in enumerate(asking, start=1):
-            said = [(key, "like") for key in reader.liked] + [(key, "dislike") for key in reader.disliked]
-            rows = [(corpus.by_id[key], opinion) for key, opinion in said if key in corpus.by_id]
-            unknown += len(said) - len(rows)
-            follows = bool(reader.interests.authors)
-            examples = [Judged(_seen(corpus.kept[row], follows), opinion) for row, opinion in rows]
-            vectors: Matrix = X[[place[row] for row, _ in rows]]
-            weights.append(RANKERS[ranker].learn(corpus.edition, reader.interests, examples, vectors))
-            if done % 50 == 0 or done == len(asking):
-                progress("learning", done, len(asking))
+        for start in range(0, len(asking), _TOGETHER):
+            readers: list[tuple[Interests, list[Judged]]] = []
+            places: list[int] = []
+            for reader in asking[start : start + _TOGETHER]:
+                said = [(key, "like") for key in reader.liked] + [(key, "dislike") for key in reader.disliked]
+                rows = [(corpus.by_id[key], opinion) for key, opinion in said if key in corpus.by_id]
+                unknown += len(said) - len(rows)
+                follows = bool(reader.interests.authors)
+                examples = [Judged(_seen(corpus.kept[row], follows), opinion) for row, opinion in rows]
+                readers.append((reader.interests, examples))
+                places += [place[row] for row, _ in rows]
+            weights += RANKERS[ranker].learn_all(corpus.edition, readers, X[np.array(places, np.int64)])
+            progress("learning", len(weights), len(asking))
         return cls(weights, unknown)
 
     def of(self, readers: Sequence[int]) -> list[Weights]:
