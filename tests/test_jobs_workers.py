@@ -105,6 +105,18 @@ def test_workers_match_the_shards_and_send_the_mails(waiting: Service, outbox: O
         assert _state(waiting) == queue_store.Queue(1, 0, 0, 0)
 
 
+def test_a_digest_that_is_due_waits_for_the_papers_that_are_being_matched_but_not_for_ever(
+    waiting: Service,
+) -> None:
+    with waiting.database.writing() as session:
+        session.execute(text("UPDATE profile SET next_digest_at = :now"), {"now": NOW})
+    _alive(waiting)
+    _tick(waiting)
+    assert _state(waiting).waiting == 3, "shards, and no mail without their papers"
+    run_once(waiting, NOW + timedelta(hours=2), "later", workers.Workers("leader"))
+    assert _state(waiting).waiting == 3 + 1
+
+
 def test_the_queue_is_told_and_a_backlog_is_trouble(waiting: Service) -> None:
     _alive(waiting)
     _tick(waiting)
