@@ -9,7 +9,7 @@ from db.records import Receipt
 from jobs import bounces, ingest, match, thinning
 from jobs.queue import HERE, Hands
 from jobs.service import Service
-from jobs.stages import stage
+from jobs.stages import Aside, stage
 from jobs.tally import Delivered, Matched
 
 
@@ -31,23 +31,28 @@ def run_once(service: Service, now: datetime, run: str, hands: Hands = HERE) -> 
     Each step does what the database says is due, in transactions of its own, so that a run which is
     interrupted anywhere is finished by the next one and nothing is done twice. ``hands`` do what needs the
     ranking: this process, one that ends with the run, or workers.
+
+    What no mail waits for (edition, trials, bounces, library, thinning) may fail: the rest is done, and
+    then its error is raised.
     """
+    aside = Aside(service)
     # sources.<format>.parse -> paper_store.merge
     checked = stage(service, "ingest", lambda: ingest.check_due(service, now, run))
     # A new edition, once a night.
-    stage(service, "edition", lambda: hands.refit(service, now, run))
+    aside.stage("edition", lambda: hands.refit(service, now, run))
     # What is news becomes a batch.
     stage(service, "gather", lambda: match.gather(service, now, checked))
     # vectors.transform -> ranking.score -> select.choose
     matched = stage(service, "match", lambda: hands.match(service, now, run))
     # What a ranker on trial would have chosen.
-    stage(service, "shadow", lambda: hands.shadow(service, now, run))
+    aside.stage("shadow", lambda: hands.shadow(service, now, run))
     # Addresses that are gone get no more.
-    stage(service, "bounces", lambda: bounces.read(service, now))
+    aside.stage("bounces", lambda: bounces.read(service, now))
     # alert_store.queue, mail.render -> smtp.send
     queued, sent = stage(service, "deliver", lambda: hands.deliver(service, now, run))
     # Search, topics, trends; last, since no alert waits for them.
-    stage(service, "library", lambda: hands.library(service, now, run))
+    aside.stage("library", lambda: hands.library(service, now, run))
     # What is no longer needed, once a night.
-    stage(service, "thinning", lambda: thinning.thin(service, now, run))
+    aside.stage("thinning", lambda: thinning.thin(service, now, run))
+    aside.over()
     return Run(run, now, tuple(checked), matched, queued, sent)

@@ -41,6 +41,27 @@ def stage(service: Service, name: str, act: Callable[[], T]) -> T:
     return done
 
 
+class Aside:
+    """The stages of a run that no mail waits for. Where one fails, be it at every run, the others are done
+    all the same; `over` raises the first error at the run's end, so that it is told and tried again."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._failed: Exception | None = None
+
+    def stage(self, name: str, act: Callable[[], object]) -> None:
+        """Do one of them, and log it as `stage` does."""
+        try:
+            stage(self._service, name, act)
+        except Exception as exc:
+            self._failed = self._failed or exc
+
+    def over(self) -> None:
+        """Raise what the first one that failed raised."""
+        if self._failed is not None:
+            raise self._failed
+
+
 def counts(done: Any) -> Mapping[str, int]:
     """What a stage's result counts: the numbers in it, added up where it has several parts."""
     if isinstance(done, Receipt):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from email.message import EmailMessage
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import feedparser
@@ -14,7 +15,7 @@ import pytest
 
 from db import alert_store, source_store, subscriber_store
 from db.session import Database
-from jobs import deliver, leaving, match, reading, subscribe
+from jobs import bounces, deliver, learning, leaving, library, match, reading, shadow, subscribe, thinning
 from jobs.alerts.outbox_folder import OutboxFolder
 from jobs.alerts.smtp import Outcome
 from jobs.pipeline import run_once
@@ -224,6 +225,32 @@ def test_a_run_cut_short_anywhere_is_finished_by_the_next(
         step()  # the process dies after it; the next one begins again
     tick(service, 1)
     tick(service, 2)
+    assert len(mails(outbox)) == 1
+
+
+@pytest.mark.parametrize(
+    ("where", "what"),
+    [
+        (learning, "refit"),
+        (shadow, "score_pending"),
+        (bounces, "read"),
+        (library, "keep"),
+        (thinning, "thin"),
+    ],
+)
+def test_what_no_mail_waits_for_may_fail_at_every_run_and_is_told(
+    service: Service, outbox: OutboxFolder, folder: Path, monkeypatch: pytest.MonkeyPatch,
+    where: ModuleType, what: str,
+) -> None:  # fmt: skip
+    def fails(*_: object) -> None:
+        raise MemoryError(f"no room for {what}")
+
+    subscribe_reader(service)
+    write_digest(folder, "monday.md", wanted=2)
+    monkeypatch.setattr(where, what, fails)
+    for minute in (0, 1):
+        with pytest.raises(MemoryError, match=what):
+            tick(service, minute)
     assert len(mails(outbox)) == 1
 
 
