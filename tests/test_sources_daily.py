@@ -7,7 +7,6 @@ import re
 import time
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,10 +15,10 @@ from hypothesis import strategies as st
 from jobs.sources import daily
 from jobs.sources.parsed import Parsed
 from recommender.paper import Paper
+from tests.reference_digests import DIGESTS, reference, stated
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data" / "digests"
-SHARED = ROOT.parent / "shared" / "data" / "digests" / "daily"
 TITLE = "# ArXiv 新论文更新（2026-01-07)\n\n"
 ENTRY = "### [A title](https://arxiv.org/abs/2601.00001)\n"
 
@@ -40,22 +39,7 @@ def by(authors: str) -> Paper:
 
 
 def shared(name: str) -> Parsed:
-    if not (SHARED / name).exists():
-        pytest.skip(f"no reference digest ../shared/data/digests/daily/{name} beside this checkout")
-    return daily.parse((SHARED / name).read_bytes())
-
-
-def stated(parsed: Parsed) -> dict[str, Any]:
-    """What a parse found, without the fields at their defaults."""
-    blank = Paper("", "")
-    papers = [
-        {n: v for n in Paper.__slots__ if (v := getattr(paper, n)) != getattr(blank, n)}
-        for paper in parsed.papers
-    ]
-    rejected = [[x.where, x.why] for x in parsed.rejected]
-    whole = {"format": parsed.format, "batch": parsed.batch, "papers": papers, "rejected": rejected}
-    loaded: dict[str, Any] = json.loads(json.dumps(whole, default=date.isoformat))
-    return loaded
+    return reference(daily, name)
 
 
 def test_a_digest_with_every_variation_reads_as_written_down_beside_it():
@@ -88,9 +72,9 @@ def test_author_lists_joined_letter_by_letter_are_given_up_in_a_whole_reference_
 
 
 def test_no_name_in_the_reference_digests_keeps_latex_or_affiliations():
-    if not SHARED.exists():
+    if not (DIGESTS / daily.NAME).exists():
         pytest.skip("no reference digests ../shared/data/digests/daily beside this checkout")
-    for path in SHARED.glob("*.md"):
+    for path in (DIGESTS / daily.NAME).glob("*.md"):
         for paper in daily.parse(path.read_bytes()).papers:
             assert not any(set(name) & set("\\{}$;&") for name in paper.authors), paper
             assert all(paper.authors), paper

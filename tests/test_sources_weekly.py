@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,10 +16,10 @@ from jobs.sources import weekly
 from jobs.sources.parsed import Parsed
 from jobs.sources.weekly_entry import LONGEST, tags
 from recommender.paper import Paper
+from tests.reference_digests import DIGESTS, reference, stated
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data" / "digests"
-SHARED = ROOT.parent / "shared" / "data" / "digests" / "weekly"
 HEAD = "# 20260105-20260111\n\n## 2026-01-05\n\n"
 LINK = "\n  - **link:** http://arxiv.org/pdf/2601.00001v1\n"
 
@@ -40,23 +39,8 @@ def field(name: str, value: str) -> Paper:
     return only(f"- **[arXiv2601] A title**{LINK}  - **{name}:** {value}\n")
 
 
-def stated(parsed: Parsed) -> dict[str, Any]:
-    """What a parse found, without the fields at their defaults."""
-    blank = Paper("", "")
-    papers = [
-        {n: v for n in Paper.__slots__ if (v := getattr(paper, n)) != getattr(blank, n)}
-        for paper in parsed.papers
-    ]
-    rejected = [[x.where, x.why] for x in parsed.rejected]
-    whole = {"format": parsed.format, "batch": parsed.batch, "papers": papers, "rejected": rejected}
-    loaded: dict[str, Any] = json.loads(json.dumps(whole, default=date.isoformat))
-    return loaded
-
-
 def shared(name: str) -> Parsed:
-    if not (SHARED / name).exists():
-        pytest.skip(f"no reference digest ../shared/data/digests/weekly/{name} beside this checkout")
-    return weekly.parse((SHARED / name).read_bytes())
+    return reference(weekly, name)
 
 
 def test_a_digest_with_every_variation_reads_as_written_down_beside_it():
@@ -76,9 +60,9 @@ def test_the_reference_digest_gives_403_whole_papers_on_their_two_days():
 
 
 def test_no_reference_digest_has_an_entry_that_is_rejected_or_a_count_that_disagrees():
-    if not SHARED.exists():
+    if not (DIGESTS / weekly.NAME).exists():
         pytest.skip("no reference digests ../shared/data/digests/weekly beside this checkout")
-    for path in SHARED.glob("*.md"):
+    for path in (DIGESTS / weekly.NAME).glob("*.md"):
         if path.stat().st_size:
             assert weekly.parse(path.read_bytes()).rejected == (), path.name
 
