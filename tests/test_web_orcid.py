@@ -58,8 +58,7 @@ def test_an_orcid_id_brings_boxes_to_tick_and_they_become_the_profile(
     assert "or your ORCID iD</label>" in visitor.get("/").text
     page = visitor.post("/read", data=PRESS).text
     assert len(fake.asked) == 1
-    assert f"ORCID {CARBERRY}: 2 of 3 entries are papers on hand here." in page
-    assert "Untick those that are not yours." in page
+    assert "ORCID lists 3 works, 2 on hand here: untick what is not yours. The others count by" in page
     for paper in (first, second):
         assert f'name="own" value="{paper.id}" checked' in page
     assert value(page, "likes") == "2401.00001", "as an id that is pasted and not on hand"
@@ -99,6 +98,13 @@ def test_of_many_papers_on_hand_the_form_carries_all(
     sent = {**dict.fromkeys(names, ""), "per_day": "5", "edit": "library", "own": [p.id for p in papers[:40]]}
     answer = visitor.post("/read", data=sent, files={"library": ("a.bib", b"@misc{a, title={Words}}")})
     assert answer.status_code == 200 and "0 of 1 entries" in answer.text
+
+
+def test_of_thousands_the_note_says_how_many_were_looked_at(visitor: TestClient, fake: FakeOrcid) -> None:
+    fake.groups = [work(f"Work {n}", ("doi", f"10.1000/w.{n}"), year="2020") for n in range(1_200)]
+    page = visitor.post("/read", data=PRESS).text
+    assert "ORCID lists 1200 works, none on hand here. The others" in page
+    assert "Only the latest 1000 were looked at." in page
 
 
 def test_only_the_press_asks_and_only_so_often(visitor: TestClient, fake: FakeOrcid) -> None:

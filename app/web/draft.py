@@ -85,9 +85,17 @@ def _works(service: Service, typed: Typed) -> Draft:
     found = errands.works(service, typed.byline)
     shown = found.papers[:_MOST_BOXES]
     boxes = {paper.id for paper in shown}
-    note = f"{found} Untick those that are not yours." if shown else str(found)
     rest = [key for key in found.seeds if key not in boxes]
-    return Draft(replace(typed, byline="").with_library(rest, found.titles), note, shown)
+    typed = replace(typed, byline="").with_library(rest, found.titles)
+    looked_at = found.on_hand + len(found.titles)
+    many = wording.count(looked_at + found.left, "work")
+    note = f"ORCID lists {many}, {found.on_hand or 'none'} on hand here"
+    note += ": untick what is not yours." if shown else "."
+    if found.titles:
+        note += " The others count by the words of their titles."
+    if found.left:
+        note += f" Only the latest {looked_at} were looked at."
+    return Draft(typed, note, shown)
 
 
 def _papers_by(service: Service, name: str) -> Sequence[Paper]:
