@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from db.match_rows import NONE_CHOSEN, SHARD, pack, scores_without, unpack
-from db.records import Batch, Match, Queued
+from db.records import Batch, Match, Queued, Stored
 from db.session import insert_or, rows_changed
 from db.tables import BatchRow, DigestRow, MatchRow, PaperRow, ScoresRow
 
@@ -106,6 +106,18 @@ def matches_of(
     if filled:
         query = query.where(func.substr(MatchRow.picks, 1, len(NONE_CHOSEN)) != NONE_CHOSEN)
     return [_match(row) for row in session.scalars(query.limit(at_most))]
+
+
+def word_given(session: Session, profile_id: int, paper: Stored) -> str | None:
+    """With which strength the profile was given a paper, as chosen or near; None where it was not.
+
+    A paper is in the match of its batch, or in the profile's first one, which looks back.
+    """
+    first = select(func.min(MatchRow.batch_id)).where(MatchRow.profile_id == profile_id).scalar_subquery()
+    query = select(MatchRow).where(MatchRow.profile_id == profile_id).order_by(MatchRow.batch_id.desc())
+    rows = session.scalars(query.where((MatchRow.batch_id == paper.batch) | (MatchRow.batch_id == first)))
+    picks = (pick for row in rows for held in [_match(row)] for pick in (*held.chosen, *held.near))
+    return next((pick.strength for pick in picks if pick.paper == paper.number), None)
 
 
 def unmailed(session: Session, profile_ids: Iterable[int]) -> list[Match]:

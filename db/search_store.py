@@ -6,6 +6,7 @@ the order of days: the newest come first without sorting, and a span of days is 
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,9 +30,8 @@ the rest."""
 # Weights of title, people, words of the abstract, labels.
 _SQLITE_WEIGHTS: Final = "8.0, 4.0, 2.0, 0.0"
 _POSTGRES_WEIGHTS: Final = "{0.0, 0.25, 0.5, 1.0}"  # of D, C, B, A
-_SQLITE_COLUMNS: Final[dict[Field, str]] = {
-    "any": "{title people words}", "title": "title", "author": "people",
-}  # fmt: skip
+_SQLITE_COLUMNS: Final[dict[Field, str]] = {"title": "title : ", "author": "people : "}
+_LIKE_A_LABEL: Final = re.compile(r"x\d+")  # as `labels.token` writes them
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +185,23 @@ def newest(
     return [Hit(row.number, paper_of(row.number), 0.0) for row in rows]
 
 
+def holders(session: Session, parts: Sequence[Part], span: Span, *, at_most: int) -> list[list[Hit]]:
+    """For each part the newest papers that hold it, in one question; a third of the time that ranking takes,
+    which counts how often each is held in all."""
+    whole: dict[str, object] = {"ranked": at_most}
+    each = []
+    for at, part in enumerate(parts):
+        statement, values = _newest(session, Query((part,)), span, scored=False)
+        for name in values:
+            statement = re.sub(rf":{name}\b", f":{name}_{at}", statement)
+        whole |= {f"{name}_{at}": value for name, value in values.items()}
+        each.append(f"SELECT {at} AS part, number FROM ({statement}) AS found{at}")  # noqa: S608
+    found: list[list[Hit]] = [[] for _ in parts]
+    for row in session.execute(text(" UNION ALL ".join(each)), whole) if each else ():
+        found[row.part].append(Hit(row.number, paper_of(row.number), 0.0))
+    return found
+
+
 def count(session: Session, query: Query, span: Span) -> int:
     """How many papers match, up to `COUNTED_AT_MOST` and one more."""
     statement, values = _newest(session, query, span, scored=False)
@@ -235,7 +252,11 @@ def _fts5(query: Query) -> str:
     """The query in FTS5's language. Every word stands in quotes, so that none is an operator."""
 
     def term(part: Part) -> str:
-        return f'{_SQLITE_COLUMNS[part.field]} : "{" ".join(part.words)}"{" *" if part.open else ""}'
+        columns = _SQLITE_COLUMNS.get(part.field, "")
+        if not columns and any(map(_LIKE_A_LABEL.fullmatch, part.words)):
+            # Elsewhere it goes without: finding and counting take half as long again within named columns.
+            columns = "{title people words} : "
+        return f'{columns}"{" ".join(part.words)}"{" *" if part.open else ""}'
 
     wanted = [f'labels : "{labels.token(kind, short)}"' for kind, short in query.labels]
     parts = [term(part) for part in query.parts]

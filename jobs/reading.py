@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import cast
 
 from db import alert_store, paper_store
 from db.records import Match, Pick, Stored
 from db.session import Session
-from jobs.alerts.digest import Item
+from jobs.alerts.digest import Item, Strength
 from jobs.match_shard import recent_scores
 from jobs.reasons import Reasons
 from jobs.saving import kept
 from jobs.service import Service
 from profiles.profile import Profile
-from recommender.paper import Paper
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +109,20 @@ def paper(service: Service, key: str) -> Stored | None:
 def explained(service: Service, profile: Profile, key: str, now: datetime) -> Item | None:
     """Any paper on hand, explained for a profile; None if it is not on hand."""
     found = paper(service, key)
-    return None if found is None else explained_paper(service, profile, found.paper, now)
+    return None if found is None else explained_paper(service, profile, found, now)
 
 
 def explained_paper(
-    service: Service, profile: Profile, given: Paper, now: datetime, parts: int | None = None
-) -> Item:
-    """A paper, explained for a profile; of its score so many ``parts`` are told and the sum of the rest."""
+    service: Service, profile: Profile, given: Stored, now: datetime, parts: int | None = None, *,
+    anew: bool = False,
+) -> Item:  # fmt: skip
+    """A paper, explained for a profile; of its score so many ``parts`` are told and the sum of the rest.
+
+    Its strength is the word with which the profile was given it, so that a paper is called the same on every
+    page. One that was not given, or any paper ``anew``, is measured against the latest scores.
+    """
     with service.database.reading() as session:
-        recent = recent_scores(session, profile.id, now)
-        return Reasons(service, session, profile, now, parts).item(given, recent.scores)
+        word = None if anew else alert_store.word_given(session, profile.id, given)
+        history = () if word else recent_scores(session, profile.id, now).scores
+        item = Reasons(service, session, profile, now, parts).item(given.paper, history)
+        return replace(item, strength=cast(Strength, word)) if word else item

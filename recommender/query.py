@@ -15,6 +15,8 @@ Field = Literal["any", "title", "author"]
 _MOST_PARTS = 24
 _MOST_WORDS = 12  # of one phrase
 _LONGEST = 500  # characters that are read
+# Half of all words begin with one of a few letters: "a*" took a second among 200,000 papers, "mod*" 0.02 s.
+_SHORTEST_BEGINNING = 3
 _PIECE = re.compile(
     r'(?P<minus>-)?(?:(?P<prefix>[a-z]{2,11}):)?(?:"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+))', re.I
 )
@@ -88,7 +90,8 @@ def read(typed: str) -> Query:
 
 def _part(body: str, field: Field, bare: bool) -> Part | None:
     words = names.author(body).split() if field == "author" else indexed(body).split()
-    return Part(tuple(words[:_MOST_WORDS]), field, bare and body.endswith("*")) if words else None
+    is_open = bare and body.endswith("*") and bool(words) and len(words[-1]) >= _SHORTEST_BEGINNING
+    return Part(tuple(words[:_MOST_WORDS]), field, is_open) if words else None
 
 
 def by_author(name: str) -> Part | None:

@@ -15,7 +15,7 @@ from db.search_store import Span
 from db.session import Database
 from jobs import indexing
 from jobs.service import Service
-from recommender import query
+from recommender import labels, query
 from recommender.paper import Paper
 from tests.conftest import NOW
 
@@ -72,6 +72,9 @@ def found(database: Database, typed: str, span: Span = Span()) -> list[str]:  # 
         ("value key -c++", ["Sharing"]),
         ("c++", ["Caches"]),
         ("decod*", ["Caches", "Sharing"]),
+        ("de*", []),  # a beginning of three letters at least
+        ("dec*", ["Caches", "Sharing"]),
+        (labels.token("category", "cs.lg"), []),  # what stands for a label is no word
         ("beta dam", ["Rivers"]),
         ("大模型", ["Rivers"]),
         ("author:erdos", ["Sharing"]),

@@ -11,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.settings import Settings
+from app.web.pages import SHOWN_PARTS
 from app.web.server import create_app
 from db import subscriber_store
 from jobs import reading, subscribe
@@ -231,3 +232,36 @@ def test_a_papers_page_tells_all_that_is_known(
     assert all(name in page for name in paper.sources)
     missing = browser.get("/papers/arxiv:0704.0001")
     assert missing.status_code == 404 and "not on hand" in missing.text
+
+
+def test_a_paper_is_called_as_strong_on_its_page_as_on_mine(
+    browser: TestClient, mine: str, ingested: Service, profile: Profile
+) -> None:
+    best = reading.latest(ingested, profile, NOW, 1)[0].item
+    with ingested.database.writing() as session:
+        assert subscribe.rate(session, profile.id, best.paper.id, "dislike", NOW, "page")
+    own = reading.paper(ingested, best.paper.id)
+    assert own is not None
+    told = reading.explained_paper(ingested, profile, own, NOW)
+    anew = reading.explained_paper(ingested, profile, own, NOW, anew=True)
+    assert reading.latest(ingested, profile, NOW, 1)[0].item.strength == told.strength == best.strength
+    assert anew.strength != told.strength and anew.score == told.score
+    bar = f"</span>{told.strength}</span>"
+    page = browser.get(f"{mine}/papers/{best.paper.id}?profile={profile.id}").text
+    assert bar in page and bar in browser.get(mine).text
+
+
+def test_only_the_strongest_parts_of_a_score_have_bars(
+    browser: TestClient, mine: str, ingested: Service, profile: Profile
+) -> None:
+    best = reading.latest(ingested, profile, NOW, 1)[0].item
+    with ingested.database.writing() as session:
+        assert subscribe.rate(session, profile.id, best.paper.id, "like", NOW, "page")
+    rating = ingested.links.rate_base(profile.id, best.paper.id).removeprefix(BASE)
+    for page in (
+        browser.get(f"{mine}/papers/{best.paper.id}?profile={profile.id}"),
+        browser.post(f"{rating}/like", data={"via": "page"}),
+    ):
+        (table,) = re.findall(r'<table class="parts">.*?</table>', page.text, re.DOTALL)
+        assert table.count("<tr") <= SHOWN_PARTS + 3
+        assert re.search(r"\d+ smaller parts", table)

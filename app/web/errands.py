@@ -202,12 +202,14 @@ def backtest(service: Service, profile: Profile) -> tuple[str, str]:
 
 
 def explained(
-    service: Service, profile: Profile, given: Paper, now: datetime, parts: int | None = None
-) -> Item:
-    """A paper as it looks to a profile; of its score so many ``parts`` and their rest, or all."""
+    service: Service, profile: Profile, given: Stored, now: datetime, parts: int | None = None, *,
+    anew: bool = False,
+) -> Item:  # fmt: skip
+    """A paper as it looks to a profile; of its score so many ``parts`` and their rest, or all. Its strength
+    is the word with which the profile was given it, or measured ``anew``."""
     from jobs import reading
 
-    return reading.explained_paper(service, profile, given, now, parts)
+    return reading.explained_paper(service, profile, given, now, parts, anew=anew)
 
 
 def paper(session: Session, key: str) -> Stored | None:

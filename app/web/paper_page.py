@@ -70,7 +70,7 @@ def mine_of(web: AWeb, token: str, key: str, profile: int | None = None) -> HTML
         raise NoPageError("You have no profile yet, so there is nothing to explain.")
     chosen = me.profile(profile)
     found = _found(web, key)
-    item = errands.explained(web.service, chosen, found.paper, web.clock(), SHOWN_PARTS)
+    item = errands.explained(web.service, chosen, found, web.clock(), SHOWN_PARTS)
     return _page(web, found, item=item, profile=chosen, token=token, opinions=opinions_of(web, [chosen]))
 
 

@@ -136,7 +136,7 @@ def digests(
 def explain(caller: ACaller, profile: AProfile, key: Annotated[Short, Path()]) -> Scored:
     """Any paper on hand as the profile sees it."""
     found = on_hand(caller, key)
-    return Scored.of(errands.explained(caller.web.service, profile, found.paper, caller.web.clock()))
+    return Scored.of(errands.explained(caller.web.service, profile, found, caller.web.clock()))
 
 
 @router.get("/{number}/feedback", response_model=list[FeedbackOut], responses=_MINE)
