@@ -18,6 +18,7 @@ from recommender.liked import Counted, Liked
 from recommender.logistic import Other, logistic
 from recommender.logodds import LogOdds, Sparse, Stated, added, length, masses, odds, unit
 from recommender.sample import Sample
+from recommender.threads import one_thread
 from recommender.vectors import Edition, Matrix
 from recommender.weights import Weights
 from recommender.whitened import Whitened
@@ -113,7 +114,10 @@ class Blend:
         for block in blocks:
             places = [place for at in block for place in range(starts[at], starts[at + 1])]
             some = vectors if len(places) == len(papers) else vectors[places]
-            found.update(zip(block, self._block(edition, [readers[at] for at in block], some), strict=True))
+            with one_thread():
+                found.update(
+                    zip(block, self._block(edition, [readers[at] for at in block], some), strict=True)
+                )
         return [found[at] for at in range(len(readers))]
 
     def _block(

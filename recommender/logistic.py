@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import expit
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from recommender.threads import one_thread
 from recommender.vectors import Matrix
 
 Floats = NDArray[np.float64]
@@ -45,8 +45,7 @@ def logistic(X: Matrix, mass: Floats, others: Other, known: Floats, freedom: flo
         loss = float(worth @ np.logaddexp(0, -margin) + d @ d / 2)
         return loss, np.r_[pull.sum(), pull @ before, across @ pull + d]
 
-    # On vectors as short as these, threads of the BLAS take fifteen times as long as one does.
-    with threadpool_limits(1, "blas"):
+    with one_thread():
         found = minimize(
             objective, np.zeros(X.shape[1] + 2), jac=True, method="L-BFGS-B",
             options={"maxiter": rounds, "maxcor": 6},

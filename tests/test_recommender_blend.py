@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info
 
 from recommender import background, leave_one_out
 from recommender.background import Background
@@ -192,6 +193,21 @@ def test_readers_who_are_learned_together_get_the_weights_that_each_gets_alone(e
             assert found.rows.data == pytest.approx(alone.rows.data, rel=1e-3, abs=1e-6)  # half precision
             assert found.named == alone.named
             assert same.to_bytes() == found.to_bytes()
+
+
+def test_a_reader_is_learned_by_one_thread(edition: Edition, monkeypatch: pytest.MonkeyPatch) -> None:
+    def threads() -> list[int]:
+        return [held["num_threads"] for held in threadpool_info() if held["user_api"] == "blas"]
+
+    before, seen = threads(), []
+    of = Liked.of.__func__  # type: ignore[attr-defined]
+    monkeypatch.setattr(
+        Liked, "of", classmethod(lambda cls, *given: seen.append(threads()) or of(cls, *given))
+    )
+    Blend().learn(edition, Interests(), liked(CORPUS[:3]))
+
+    assert set(seen[0]) == {1}
+    assert threads() == before
 
 
 def test_a_reader_of_few_likes_has_the_weights_of_the_plain_formulas() -> None:
