@@ -16,6 +16,7 @@ from db.session import Database
 from recommender.merging import title_key
 from recommender.paper import Paper
 from tests.conftest import NOW
+from tests.steps import counted
 
 FULL = Paper(
     id="arxiv:2510.00001", title="Läs titeln: \U0001f4c4 “quotes” and \\alpha", version=2,
@@ -111,27 +112,17 @@ def test_a_batch_is_gathered_at_the_same_cost_whatever_an_archive_holds(tmp_path
 
 
 def _steps_to_gather(file: Path, size: int) -> int:
-    """How many hundreds of steps SQLite takes to put 50 new papers into a batch beside an archive."""
+    """Tens of SQLite's steps to put 50 new papers into a batch beside an archive of so many."""
     database = Database(f"sqlite:///{file}")
     migrate.upgrade(database)
-    steps = 0
-
-    def count() -> int:
-        nonlocal steps
-        steps += 1
-        return 0
-
     with database.writing() as session:
         source = source_store.add(session, name="a", kind="file", location="a", every_minutes=0, now=None)
         archive = [Paper(f"arxiv:2510.{n:05}", "") for n in range(size)]
         archive_store.add(session, [written(paper, None) for paper in archive], source.id, NOW)
         paper_store.merge(session, [Paper(f"arxiv:2511.{n:05}", "") for n in range(50)], source.id, NOW)
-        connection = session.connection().connection.driver_connection
-        assert connection is not None
-        connection.set_progress_handler(count, 100)
+    with counted(database) as steps, database.writing() as session:
         batch = alert_store.make_batch(session, NOW, "")
         assert batch is not None
         assert alert_store.paper_numbers(session, batch.id) == list(range(size + 1, size + 51))
-        connection.set_progress_handler(None, 0)
     database.dispose()
-    return steps
+    return steps.tens

@@ -28,6 +28,7 @@ from jobs.service import Service
 from jobs.tally import Delivered, Matched
 from tests.conftest import NOW, ROOT
 from tests.readers import mails, subscribe_reader
+from tests.steps import counted
 
 _SCHEDULED = """
 import sys
@@ -161,7 +162,7 @@ def test_an_idle_tick_takes_no_more_steps_with_many_papers_on_hand(tmp_path: Pat
 
 
 def _steps_of_an_idle_tick(file: Path, size: int) -> int:
-    """How many steps SQLite takes for a tick at which nothing is due, with so many papers on hand."""
+    """Tens of SQLite's steps for a tick at which nothing is due, with so many papers on hand."""
     database = Database(f"sqlite:///{file}")
     migrate.upgrade(database)
     outbox = OutboxFolder(file.parent / "outbox")
@@ -170,26 +171,16 @@ def _steps_of_an_idle_tick(file: Path, size: int) -> int:
     with database.writing() as session:
         source = source_store.add(session, name="a", kind="file", location="a", every_minutes=0, now=None)
         paper_store.merge(session, synthetic.papers(size), source.id, NOW)
-    post, moment, steps = Post(service, "one"), NOW, 0
+    post, moment = Post(service, "one"), NOW
     clock = Clock(60, lambda: moment, lambda: f"r{moment:%M}", "one")
     post.renew(NOW)
     assert tick(service, post, clock) is not None  # everything is matched and indexed
     moment += timedelta(minutes=1)
 
-    def count() -> int:
-        nonlocal steps
-        steps += 1
-        return 0
-
-    with database.engine.connect() as connection:
-        driven = connection.connection.driver_connection
-        assert driven is not None
-        driven.set_progress_handler(count, 1)
-    done = tick(service, post, clock, Apart(_broken))
-    assert done is not None
+    with counted(database) as steps:
+        assert tick(service, post, clock, Apart(_broken)) is not None
     database.dispose()
-    assert steps
-    return steps
+    return steps.tens
 
 
 # --- mail beside a long run --------------------------------------------------------------------------------

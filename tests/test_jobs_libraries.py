@@ -17,6 +17,7 @@ from jobs.service import Service
 from jobs.sources.parsed import SourceError
 from recommender.paper import Paper
 from tests.conftest import NOW
+from tests.steps import counted
 
 BIBTEX = r"""
 @article{kv, title={{KV} Caches: $k$-means for {GPU}s}, author={Doe, Jane and R\'emi Roe},
@@ -177,7 +178,7 @@ def test_finding_papers_by_name_costs_what_is_found(tmp_path: Path) -> None:
 
 
 def _steps_to_find(folder: Path, size: int) -> int:
-    """How many hundreds of steps SQLite takes to find the only paper by an author among so many."""
+    """Tens of SQLite's steps to find the only paper by an author among so many."""
     database = Database(f"sqlite:///{folder}.db")
     migrate.upgrade(database)
     archive = [Paper(f"arxiv:2510.{n:05}", "Title", authors=(f"Ada Nr{n}",)) for n in range(size)]
@@ -186,19 +187,8 @@ def _steps_to_find(folder: Path, size: int) -> int:
         paper_store.merge(session, archive, source.id, NOW, archive=True)
         while waiting := index_store.waiting(session, at_most=1_000):
             indexing.put(session, waiting, NOW)
-    steps = 0
-
-    def count() -> int:
-        nonlocal steps
-        steps += 1
-        return 0
-
-    with database.reading() as session:
-        connection = session.connection().connection.driver_connection
-        assert connection is not None
-        connection.set_progress_handler(count, 10)
+    with counted(database) as steps, database.reading() as session:
         (own,) = library_store.by_author(session, "Ada Nr7", at_most=40)
-        connection.set_progress_handler(None, 0)
     database.dispose()
     assert own.paper.id == "arxiv:2510.00007"
-    return steps
+    return steps.tens
