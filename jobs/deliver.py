@@ -21,6 +21,7 @@ from jobs import compose, receipts
 from jobs.alerts import notes, wording
 from jobs.alerts.digest import Digest
 from jobs.alerts.smtp import Outcome
+from jobs.due import match_first
 from jobs.sending import LEASE_SECONDS, send_due
 from jobs.service import Service
 from jobs.tally import Delivered
@@ -58,7 +59,10 @@ def state(service: Service) -> Outbox:
 
 
 def queue_due(service: Service, now: datetime) -> Delivered:
-    """Put the digest of every subscriber whose time has come into the outbox."""
+    """Put the digest of every subscriber whose time has come into the outbox, once what is new is matched."""
+    with service.database.reading() as session:
+        if match_first(session, now):
+            return Delivered()
     done: Counter[str] = Counter()
     while True:
         with service.database.writing() as session:

@@ -26,6 +26,7 @@ from jobs.service import Service
 # Document frequencies change slowly: a new edition once a night, and sooner only while the corpus is young.
 _REFIT_AFTER = timedelta(hours=20)
 _YOUNG = 2.0
+_PATIENCE = timedelta(hours=1)
 TRENDS_AFTER = timedelta(hours=20)
 
 
@@ -44,6 +45,12 @@ def matching(session: Session) -> bool:
     return bool(alert_store.unmatched_batches(session))
 
 
+def match_first(session: Session, now: datetime) -> bool:
+    """Whether digests wait for papers that are being matched, which are to be in them; for an hour, since a
+    match that fails each time must not end all mail."""
+    return any(now - batch.made_at < _PATIENCE for batch in alert_store.unmatched_batches(session))
+
+
 def shadow(session: Session) -> bool:
     """Whether a ranker on trial has not looked at a batch."""
     return bool(shadow_store.waiting(session))
@@ -51,7 +58,7 @@ def shadow(session: Session) -> bool:
 
 def delivery(service: Service, session: Session, now: datetime) -> bool:
     """Whether a digest is to be written, a mail to be sent, or what a killed sender noted to be recorded."""
-    if subscriber_store.due_number(session, now, at_most=1):
+    if subscriber_store.due_number(session, now, at_most=1) and not match_first(session, now):
         return True
     if alert_store.due_mails(session, now, at_most=1) and not relay_store.relay(session).holds(now):
         return True

@@ -28,8 +28,8 @@ log = structlog.get_logger()
 
 BEAT_SECONDS = 3
 LEASE = timedelta(seconds=12)
-# At these stages nothing is under way that the mail of this hour should wait for.
-_LONG = frozenset({"ingest", "edition", "shadow", "library", "thinning"})
+# Stages that may take long. Beside a match only what is written already goes out: digests wait for it.
+_LONG = frozenset({"ingest", "edition", "match", "shadow", "library", "thinning"})
 _NAME = "scheduler"
 
 
@@ -164,8 +164,8 @@ def tick(service: Service, post: Post, clock: Clock, hands: Hands = HERE) -> Run
 def mail_beside(service: Service, post: Post, clock: Clock, hands: Hands = HERE) -> Delivered | None:
     """Deliver what is due beside a run that is at something long; None if there was no need.
 
-    The first tick of a run is its own. While it matches, mail waits for it, since the papers of this hour are
-    to be in the mail of this hour; two that deliver at once share the work.
+    The first tick of a run is its own. While it matches, digests wait for it (`deliver.queue_due`), since the
+    papers of this hour are to be in the mail of this hour; two that deliver at once share the work.
     """
     now, run = clock.now(), clock.run_id()
     began = post.began

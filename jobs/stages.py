@@ -42,19 +42,20 @@ def stage(service: Service, name: str, act: Callable[[], T]) -> T:
 
 
 class Aside:
-    """The stages of a run that no mail waits for. Where one fails, be it at every run, the others are done
-    all the same; `over` raises the first error at the run's end, so that it is told and tried again."""
+    """The stages of a run that may fail, be it at every run: the others are done all the same, and `over`
+    raises the first error at the run's end, so that it is told and tried again."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._failed: Exception | None = None
 
-    def stage(self, name: str, act: Callable[[], object]) -> None:
-        """Do one of them, and log it as `stage` does."""
+    def stage(self, name: str, act: Callable[[], T], otherwise: T) -> T:
+        """Do one of them, and log it as `stage` does; ``otherwise`` if it fails."""
         try:
-            stage(self._service, name, act)
+            return stage(self._service, name, act)
         except Exception as exc:
             self._failed = self._failed or exc
+            return otherwise
 
     def over(self) -> None:
         """Raise what the first one that failed raised."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import ceil
 from typing import Any
 
@@ -21,8 +21,9 @@ from procrastinate.jobs import Job
 
 from db import alert_store, queue_store, subscriber_store
 from db.queue_store import DEAD_SECONDS, Queue
-from db.session import Database, Session
+from db.session import Database
 from jobs import shards
+from jobs.due import match_first
 from jobs.queue import HERE, Hands
 from jobs.service import Service
 from jobs.shards import Plan
@@ -35,7 +36,6 @@ _QUEUE = "paperwatch"
 _MAILS = 200  # of one job, so that a worker that is to stop is not held up for long
 _MOST_JOBS = 64
 _AGAIN_SECONDS = 2.0
-_PATIENCE = timedelta(hours=1)
 
 
 class Workers:
@@ -146,18 +146,12 @@ def _defer_delivery(service: Service, queue: Queue, now: datetime, run: str) -> 
     most = min(max(queue.workers, 1), _MOST_JOBS)
     with service.database.reading() as session:
         due = alert_store.due_mails(session, now, at_most=most * _MAILS)
-        if not _awaits_a_match(session, now):
+        if not match_first(session, now):
             due += subscriber_store.due_number(session, now, at_most=most * _MAILS)
     # Readers wait for their mail; a confirmation must not stand behind a thousand shards.
     made = [_job("deliver", f"deliver {at}", 10, run=run) for at in range(min(most, ceil(due / _MAILS)))]
     if made:
         _defer(service, made)
-
-
-def _awaits_a_match(session: Session, now: datetime) -> bool:
-    """Whether digests of this hour wait for papers that are being matched, which are to be in them; not for
-    ever, since a shard that always fails must not end all mail."""
-    return any(now - batch.made_at < _PATIENCE for batch in alert_store.unmatched_batches(session))
 
 
 # --- in a worker -------------------------------------------------------------------------------------------
@@ -219,9 +213,7 @@ def _add_tasks(app: procrastinate.App, service: Service, taker: str, clock: Call
             from jobs import deliver  # noqa: PLC0415
 
             now = clock()
-            with service.database.reading() as session:
-                waits = _awaits_a_match(session, now)
-            queued = Delivered() if waits else deliver.queue_due(service, now)
+            queued = deliver.queue_due(service, now)
             sent = deliver.send_due(service, now, at_most=_MAILS)
             if queued.queued or sent.sent or sent.failed or sent.retried:
                 log.info("delivered", queued=queued.queued, sent=sent.sent, retried=sent.retried,

@@ -254,6 +254,33 @@ def test_what_no_mail_waits_for_may_fail_at_every_run_and_is_told(
     assert len(mails(outbox)) == 1
 
 
+def test_a_match_that_fails_holds_digests_for_an_hour_and_a_confirmation_not_at_all(
+    service: Service, outbox: OutboxFolder, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise MemoryError("no room for matching")
+
+    def subjects() -> list[str]:
+        return [mail["Subject"].split()[0] for mail in mails(outbox)]
+
+    subscribe_reader(service, every="daily", hour=13, send_empty=True)  # an hour from now
+    wanted = request(email="new@example.org", statement="speculative decoding", every="announced")
+    write_digest(folder, "monday.md", wanted=2)
+    with monkeypatch.context() as broken:
+        broken.setattr(match, "match_pending", fails)
+        subscribe.create(service, wanted, NOW)
+        for minute in (30, 60, 89):
+            with pytest.raises(MemoryError, match="matching"):
+                tick(service, minute)
+            assert subjects() == ["Confirm"]
+        with pytest.raises(MemoryError, match="matching"):
+            tick(service, 91)
+        assert len(subjects()) == 2
+    tick(service, 92)
+    tick(service, 92 + 24 * 60)
+    assert subjects()[2:] == ["2"]
+
+
 def test_a_sender_that_died_is_followed_by_one_with_the_same_message_id(
     service: Service, outbox: OutboxFolder, folder: Path
 ) -> None:
