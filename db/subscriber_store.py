@@ -18,6 +18,7 @@ from profiles.feedback import Feedback, Opinion
 from profiles.profile import Profile, Subscriber
 from recommender.interest import Interests, Mutes
 
+_ADDRESSES = 7202614  # beside the numbers of an address; db.bulk has the one before
 ERASED = "erased"
 """The state of a subscriber who was forgotten: a number without an address."""
 
@@ -45,6 +46,13 @@ def by_email(session: Session, email: str) -> Subscriber | None:
     """The subscriber with this address, whatever its case."""
     row = session.scalars(select(SubscriberRow).where(SubscriberRow.email == email.lower())).first()
     return _subscriber(row) if row and email else None
+
+
+def hold_address(session: Session, email: str) -> None:
+    """Let nobody else subscribe this address until the transaction ends; SQLite has one writer anyway."""
+    if email and session.get_bind().dialect.name == "postgresql":
+        held = func.pg_advisory_xact_lock(_ADDRESSES, func.hashtext(email.lower()))
+        session.execute(select(held))
 
 
 def standings(session: Session, numbers: Iterable[int]) -> dict[int, Standing]:

@@ -132,6 +132,8 @@ def _render(
         made = digest(service, session, queued, reader, now, prepared)
         if not made.sections:
             return Withheld("its profiles get no mail any more")
+        if not made.papers and any(kept["items"] for kept in queued.content["sections"]):
+            return Withheld("all of its papers were withdrawn")
         return mail.render(made, service.links, service.sender)
     if queued.kind == "confirmation":
         link = service.links.confirm(number, reader.email, at)

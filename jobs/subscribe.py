@@ -21,6 +21,7 @@ def create(service: Service, wanted: Request, now: datetime, *, confirmed: str =
     A known address gets a further profile. Raises `RequestError` if it has one of that name.
     """
     with service.database.writing() as session:
+        subscriber_store.hold_address(session, wanted.email)  # a button may be pressed twice
         person = subscriber_store.by_email(session, wanted.email)
         if person is None:
             state = "confirmed" if confirmed or not wanted.email else "unconfirmed"

@@ -13,7 +13,7 @@ from typing import Any
 import feedparser
 import pytest
 
-from db import alert_store, source_store, subscriber_store
+from db import alert_store, paper_store, source_store, subscriber_store
 from db.session import Database
 from jobs import bounces, deliver, learning, leaving, library, match, reading, shadow, subscribe, thinning
 from jobs.alerts.outbox_folder import OutboxFolder
@@ -252,6 +252,20 @@ def test_what_no_mail_waits_for_may_fail_at_every_run_and_is_told(
         with pytest.raises(MemoryError, match=what):
             tick(service, minute)
     assert len(mails(outbox)) == 1
+
+
+def test_a_digest_of_which_all_papers_were_withdrawn_since_is_withheld(
+    service: Service, outbox: OutboxFolder, folder: Path
+) -> None:
+    subscribe_reader(service)
+    write_digest(folder, "monday.md", wanted=2)
+    match_and_queue(service)
+    with service.database.writing() as session:
+        keys = [paper.paper.id for paper in paper_store.all_papers(session)]
+        paper_store.withdraw(session, keys)
+    run = tick(service, 1)
+    assert run.sent.suppressed == 1
+    assert mails(outbox) == []
 
 
 def test_a_match_that_fails_holds_digests_for_an_hour_and_a_confirmation_not_at_all(
