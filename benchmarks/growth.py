@@ -13,9 +13,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from benchmarks import match, synthetic, workers
-from db import paper_store, source_store
+from db import archive_store, paper_store, source_store
+from db.paper_rows import written
 from jobs import match as matching
 from jobs.service import Service
+from recommender.merging import title_key
 
 _NEW = 1_000
 _READERS = 500
@@ -50,7 +52,8 @@ def _fill_archive(service: Service, size: int) -> None:
         day = match._NOW.date() - timedelta(days=7 * (1 + first // _BLOCK))
         papers = synthetic.papers(min(_BLOCK, size - first), first=200_000 + first, day=day, seed=2)
         with service.database.writing() as session:
-            paper_store.merge(session, papers, source.id, match._NOW, archive=True)
+            rows = [written(paper, title_key(paper)) for paper in papers]
+            archive_store.add(session, rows, source.id, match._NOW)
     with service.database.engine.connect() as connection:
         # What filling left in the log is not the new batch's to move.
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
