@@ -160,7 +160,7 @@ def test_a_backup_file_is_one_moment_and_restores_into_the_same(
 def test_an_installation_of_the_first_schema_is_upgraded_with_all_that_is_in_it(
     make: Maker, kind: str
 ) -> None:
-    database, first = _filled(make, kind, "0001")
+    database, first = _filled_at(make, kind, "0001")
     assert len(first.tables) > 15
     for changed in ("match", "model"):
         first.remove(first.tables[changed])
@@ -188,7 +188,7 @@ def test_an_installation_of_the_first_schema_is_upgraded_with_all_that_is_in_it(
 def test_an_installation_of_the_second_schema_is_upgraded_with_all_that_is_in_it(
     make: Maker, kind: str
 ) -> None:
-    database, second = _filled(make, kind, "0002")
+    database, second = _filled_at(make, kind, "0002")
     with database.writing() as session:
         session.execute(text("UPDATE paper SET batch_id = NULL WHERE id = 3"))
         before = everything(session, second)
@@ -199,7 +199,7 @@ def test_an_installation_of_the_second_schema_is_upgraded_with_all_that_is_in_it
         assert alert_store.has_news(session)
 
 
-def _filled(make: Maker, kind: str, revision: str) -> tuple[Database, MetaData]:
+def _filled_at(make: Maker, kind: str, revision: str) -> tuple[Database, MetaData]:
     """A database of an earlier version with rows in every table, and its tables."""
     database, tables = make(kind, revision), MetaData()
     tables.reflect(database.engine)
