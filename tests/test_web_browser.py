@@ -369,6 +369,7 @@ def test_the_life_of_a_subscriber_to_its_end(chromium: Browser, site: Site, scri
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text("Saved.")
     page.get_by_role("button", name="save").first.click()
+    expect(page.get_by_role("button", name="save").first).to_have_attribute("aria-pressed", "true")
     page.get_by_role("link", name="Saved", exact=True).click()
     expect(page.locator("article.paper")).to_have_count(1)
 

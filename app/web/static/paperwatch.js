@@ -136,7 +136,7 @@ for (const rating of document.querySelectorAll("form.rate")) {
     said.set("opinion", pressed.value);
     rating.setAttribute("aria-busy", "true");
     try {
-      const answer = await fetch(rating.action, { method: "POST", body: said, redirect: "manual" });
+      const answer = await fetch(rating.action, { method: "POST", body: said, redirect: "manual", keepalive: true });
       if (answer.type !== "opaqueredirect") throw new Error(String(answer.status));
       for (const button of rating.querySelectorAll("button")) {
         const on = button === pressed && said.get("opinion") !== "clear";
