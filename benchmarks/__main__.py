@@ -23,6 +23,7 @@ from benchmarks import feed, growth, ingest, learn, mail, match, plots, workers
 
 Figure = dict[str, Any]
 
+_SHARED = 32_768  # eight shards: four workers have two each
 _QUICK = {"papers": "10000,30000", "profiles": "1000,3000,10000", "workers": "1,2"}
 _GROWTH = {"papers": "10000,30000,100000", "profiles": "1000,10000,100000", "workers": "1,2"}
 _FULL = {
@@ -89,7 +90,7 @@ def _curves(chosen: argparse.Namespace) -> list[_Curve]:
             "a batch of 1,500 papers matched", "profiles", "seconds",
         ),
         _Curve(
-            "workers", lambda: growth.by_workers(chosen.workers, 10_000, 1_500),
+            "workers", lambda: growth.by_workers(chosen.workers, _SHARED, 1_500),
             "profiles matched a second on one machine", "workers", "profiles/s",
         ),
     ]  # fmt: skip
