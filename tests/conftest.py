@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
-from db import migrate
+from db import migrate, source_store
 from db.session import Database
 from jobs.alerts.links import Links
 from jobs.alerts.mail import Sender
@@ -194,3 +194,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
         if "../shared" not in why or SHARED.exists():
             report.outcome = "failed"
             report.longrepr = f"skipped in CI: {item.nodeid}: {why}"
+
+
+@pytest.fixture
+def folder(service: Service, tmp_path: Path) -> Path:
+    """A watched folder, due now."""
+    path = tmp_path / "digests"
+    path.mkdir()
+    with service.database.writing() as session:
+        source_store.add(session, name="digests", kind="folder", location=str(path), every_minutes=1, now=NOW)
+    return path

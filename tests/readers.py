@@ -12,7 +12,7 @@ from typing import Any
 
 from db import alert_store
 from db.tables import BatchRow
-from jobs import reading, subscribe
+from jobs import deliver, ingest, match, reading, subscribe
 from jobs.alerts.outbox_folder import OutboxFolder
 from jobs.pipeline import Run, run_once
 from jobs.service import Service
@@ -122,3 +122,11 @@ def history(service: Service, profile: Profile, days: int) -> None:
         session.add_all(rows)
         session.flush()
         alert_store.add_matches(session, [replace(match, batch_id=row.id) for row in rows])
+
+
+def match_and_queue(service: Service) -> None:
+    """A run that stops short of sending, as if the process had died there."""
+    checked = ingest.check_due(service, NOW, "cut")
+    match.gather(service, NOW, checked)
+    match.match_pending(service, NOW)
+    deliver.queue_due(service, NOW)
