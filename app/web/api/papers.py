@@ -9,8 +9,10 @@ from fastapi import APIRouter, Path, Query, Response
 
 from app.web import errands
 from app.web.api.access import ACaller, Caller
-from app.web.api.models import PaperOut, Papers, PreviewOut, Scored, Short, Wanted
+from app.web.api.fields import Short
+from app.web.api.paper_models import PaperOut, Papers, PreviewOut, Scored
 from app.web.api.problems import ProblemError, documented
+from app.web.api.profile_models import Wanted
 from db import label_store, paper_store, search_store
 from db.label_store import Found
 from db.records import Stored

@@ -10,22 +10,11 @@ from fastapi import APIRouter, Path, Query, Response
 
 from app.web import errands
 from app.web.api.access import MOST_ID, ACaller, AProfile, Caller
-from app.web.api.models import (
-    Digest,
-    Digests,
-    FeedbackIn,
-    FeedbackOut,
-    Feeds,
-    PaperOut,
-    Papers,
-    Pause,
-    ProfileIn,
-    ProfileOut,
-    Scored,
-    Short,
-)
+from app.web.api.fields import Short
+from app.web.api.paper_models import Digest, Digests, FeedbackIn, FeedbackOut, PaperOut, Papers, Scored
 from app.web.api.papers import AForm, export, exported, known_key, on_hand
 from app.web.api.problems import ProblemError, documented
+from app.web.api.profile_models import Feeds, Pause, ProfileIn, ProfileOut
 from db import subscriber_store
 from profiles.feedback import current
 from profiles.profile import Profile

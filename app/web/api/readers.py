@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
+from pydantic import Field
 
 from app.web import errands
 from app.web.api.access import MOST_ID, ACaller
-from app.web.api.models import KeyOut, Me
+from app.web.api.fields import Model
 from app.web.api.problems import ProblemError, documented
 from db import key_store, subscriber_store
 
 router = APIRouter(tags=["you"])
+
+
+class Me(Model):
+    """The reader whom the key belongs to."""
+
+    email: str
+    state: str
+    since: datetime
+    profiles: list[int]
+
+
+class KeyOut(Model):
+    """A key; what it is was shown once, when it was made."""
+
+    id: int
+    name: str
+    made_at: datetime
+    used_at: datetime | None
+    current: bool = Field(description="Whether it is the one that asks")
 
 
 @router.get("/me", response_model=Me, responses=documented(401, 429))

@@ -1,0 +1,176 @@
+"""Profiles as the API takes and gives them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from app.web.api import rules
+from app.web.api.fields import MOST, Category, Model, Named, Person, Phrase, Text
+from jobs.alerts.links import Links
+from profiles.delivery import DeliveryPlan
+from profiles.profile import Profile
+from profiles.request import LONGEST, MOST_PER_DAY, Request, request
+
+
+class Term(Model):
+    """A term and how much it counts; below 0 it counts against a paper."""
+
+    term: Annotated[Phrase, Field(json_schema_extra={"allOf": [rules.SAID]})]
+    weight: float = Field(1, ge=-3, le=3)
+
+
+class Mutes(Model):
+    """What never to show."""
+
+    terms: list[Phrase] = Field([], max_length=MOST)
+    authors: list[Person] = Field([], max_length=MOST)
+    categories: list[Category] = Field([], max_length=MOST)
+
+
+class Wanted(Model):
+    """An interest: at least one of statement, terms, authors, categories and likes says something."""
+
+    model_config = ConfigDict(json_schema_extra=rules.STATES_SOMETHING)
+
+    statement: Text = Field(
+        "", max_length=LONGEST["statement"], description="What you work on, in a sentence"
+    )
+    terms: list[Term] = Field([], max_length=MOST)
+    authors: list[Person] = Field([], max_length=MOST)
+    categories: list[Category] = Field(
+        [], max_length=MOST, description="Such as cs.DC, or math.* for a whole archive"
+    )
+    likes: list[Named] = Field(
+        [], max_length=MOST, description="Papers that you like: arXiv ids or links, or DOIs"
+    )
+    mutes: Mutes = Mutes()
+    per_day: int = Field(5, ge=1, le=MOST_PER_DAY, description="About so many papers a day")
+
+    def request(self, email: str = "", name: str = "", plan: Delivery | None = None) -> Request:
+        """The same, checked. Raises `RequestError`."""
+        mutes = [f"{kind}:{one}" for kind, several in (
+            ("term", self.mutes.terms), ("author", self.mutes.authors), ("category", self.mutes.categories)
+        ) for one in several]  # fmt: skip
+        return request(
+            email=email, name=name, statement=self.statement, authors=self.authors,
+            terms=[f"{one.term}={one.weight:.4f}" for one in self.terms], categories=self.categories,
+            likes=self.likes, mutes=mutes, per_day=self.per_day, **(plan or Delivery()).model_dump(),
+        )  # fmt: skip
+
+
+class Delivery(Model):
+    """When mail goes out."""
+
+    every: Literal["announced", "daily", "weekly", "feed"] = Field(
+        "daily", description="feed: no mail; so for readers without an address, whatever is asked for"
+    )
+    hour: int = Field(7, ge=0, le=23)
+    zone: Text = Field("UTC", json_schema_extra=rules.zone(), description="Such as Europe/Zurich")
+    weekday: int = Field(0, ge=0, le=6, description="Of a weekly mail; 0 is Monday")
+    days: list[Annotated[int, Field(ge=0, le=6)]] = Field(
+        [0, 1, 2, 3, 4, 5, 6], min_length=1, max_length=7, description="Of a daily mail"
+    )
+    send_empty: bool = Field(False, description="Mail even where nothing matched")
+    alone: bool = Field(False, description="A mail of its own, where other profiles share one")
+    at_most: int | None = Field(None, ge=1, le=MOST_PER_DAY, description="Most papers in a mail")
+    markdown: bool = Field(False, description="Attach the digest as Markdown")
+    bibtex: bool = Field(False, description="Attach the papers as BibTeX")
+    explore: bool = Field(
+        True,
+        description="Whether the last of three or more papers may be one from just outside the usual range",
+    )
+    paused_until: date | None = Field(None, description="No mail before this day")
+
+    @classmethod
+    def of(cls, plan: DeliveryPlan) -> Delivery:
+        """A plan as it is asked for."""
+        weekday = plan.days[0] if plan.frequency == "weekly" and plan.days else 0
+        return cls(
+            every=plan.frequency, hour=plan.hour, zone=plan.zone, weekday=weekday, days=list(plan.days),
+            send_empty=plan.send_empty, alone=plan.alone, at_most=plan.at_most, markdown=plan.markdown,
+            bibtex=plan.bibtex, explore=plan.explore, paused_until=plan.paused_until,
+        )  # fmt: skip
+
+
+class ProfileIn(Wanted):
+    """A profile as it is asked for."""
+
+    name: Text = Field("My papers", max_length=LONGEST["name"])
+    delivery: Delivery = Delivery()
+
+
+class Feeds(Model):
+    """The private addresses of a profile's feeds; whoever knows one can read along."""
+
+    rss: str
+    atom: str
+    json_feed: str
+    saved_rss: str
+    saved_atom: str
+    saved_json_feed: str
+
+    @classmethod
+    def of(cls, profile: Profile, links: Links) -> Feeds:
+        """The feeds of a profile."""
+        token = profile.feed_token
+        return cls(
+            rss=links.feed(token, "rss"), atom=links.feed(token, "atom"), json_feed=links.feed(token, "json"),
+            saved_rss=links.saved_feed(token, "rss"), saved_atom=links.saved_feed(token, "atom"),
+            saved_json_feed=links.saved_feed(token, "json"),
+        )  # fmt: skip
+
+
+class StatedTerm(Model):
+    """A term of a profile and how much it counts."""
+
+    term: str
+    weight: float
+
+
+class Muted(Model):
+    """What a profile never shows."""
+
+    terms: list[str]
+    authors: list[str]
+    categories: list[str]
+
+
+class ProfileOut(Model):
+    """A profile as it stands; a library may have brought more papers than a request takes."""
+
+    id: int
+    name: str
+    created_at: datetime
+    statement: str
+    terms: list[StatedTerm]
+    authors: list[str]
+    categories: list[str]
+    likes: list[str]
+    mutes: Muted
+    per_day: int
+    delivery: Delivery
+    feeds: Feeds
+
+    @classmethod
+    def of(cls, profile: Profile, links: Links) -> ProfileOut:
+        """A stored profile."""
+        wants = profile.interests
+        return cls(
+            id=profile.id, created_at=profile.created_at, name=profile.name, statement=wants.statement,
+            terms=[StatedTerm(term=term, weight=weight) for term, weight in wants.terms],
+            authors=list(wants.authors), categories=list(wants.categories), likes=list(wants.seeds),
+            mutes=Muted(
+                terms=list(wants.mutes.terms), authors=list(wants.mutes.authors),
+                categories=list(wants.mutes.categories),
+            ),
+            per_day=profile.per_day, delivery=Delivery.of(profile.delivery), feeds=Feeds.of(profile, links),
+        )  # fmt: skip
+
+
+class Pause(Model):
+    """Until when no mail goes out."""
+
+    until: date
