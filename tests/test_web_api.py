@@ -230,6 +230,18 @@ def test_too_many_requests_are_told_when_to_come_back(
         assert [answer.status_code for answer in guessed][-2:] == [429, 429]
 
 
+def test_previews_are_counted_by_key(ingested: Service, profile: Profile, tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "var", base_url=BASE, previews_per_minute=2)
+    wanted = {"statement": "cluster scheduling"}
+    with TestClient(create_app(ingested, settings, lambda: NOW), base_url=BASE) as api:
+        asked = [api.post("/preview", data=wanted).status_code for _ in range(3)]
+        assert asked == [200, 200, 429], "on the pages, by address"
+        api.headers["authorization"] = f"Bearer {KEY}"
+        answers = [api.post("/api/v1/preview", json=wanted) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+
+
 def test_errors_before_the_api_are_problems_too(api: TestClient) -> None:
     large = api.post("/api/v1/preview", content=b"x" * 3_000_000)
     foreign = api.post("/api/v1/preview", json={}, headers={"origin": "https://evil.example"})

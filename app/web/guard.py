@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 MAX_BODY = 64 * 1024
 # A reference library of two megabytes, and what a form has beside it.
 MAX_UPLOAD = 2 * 1024 * 1024 + MAX_BODY
-_UPLOADS = "/read"
+_UPLOADS = ("/read", "/read/library")
 # A delivery report returns our own mail, which may have 100 kB.
 MAX_REPORT = 1024 * 1024
 _REPORTS = "/bounces"

@@ -78,7 +78,10 @@ def visitor(scope: Scope) -> str:
 
 
 def _kind(path: str) -> str:
+    """What a form sent to this address counts as. The API counts for itself, by key."""
     path = path.rstrip("/")
+    if path.startswith("/api/"):
+        return ""
     if path in _MAILS:
         return "mail"
     if path.endswith(_READS):

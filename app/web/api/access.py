@@ -26,6 +26,11 @@ class Caller:
     web: Web
     person: Subscriber
     key: ApiKey
+    limits: Limits
+
+    def count(self, what: str) -> None:
+        """Count one of what costs more than a read ("preview", "read"). Raises `ProblemError` (429)."""
+        _limited(self.limits.hit(what, f"key {self.key.id}"))
 
     def profile(self, number: int) -> Profile:
         """One of the caller's profiles. Raises `ProblemError` (404), also for somebody else's."""
@@ -57,7 +62,7 @@ def _caller(
     if key_store.needs_mark(key, now):
         with web.service.database.writing() as session:
             key_store.used(session, key.id, now)
-    return Caller(web, person, key)
+    return Caller(web, person, key, limits)
 
 
 def _limited(wait: int) -> None:

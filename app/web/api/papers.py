@@ -131,6 +131,7 @@ def preview(
     days: Annotated[int, Query(ge=1, le=31, description="So many days back")] = 7,
 ) -> PreviewOut:
     """What this interest would have brought in the latest days; nothing is stored."""
+    caller.count("preview")
     asked = wanted.request()
     found = errands.preview(caller.web.service, asked.interests, per_day=asked.per_day, days=days)
     return PreviewOut(
