@@ -144,8 +144,10 @@ def rank(
     out: Annotated[Path, typer.Option(metavar="RUN", help="The TREC run to write; - for stdout.")],
     top: Annotated[int, typer.Option(min=1, help="So many papers of each batch.")] = 100,
     ranker: Annotated[str, typer.Option(help="Which ranker; left out: the one that readers get.")] = "",
-    # What the shell makes of --papers data/*.jsonl: the first file goes to the option, the rest come here.
-    more: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    more: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FILE", help="The rest of what a shell makes of --papers *.jsonl."),
+    ] = None,
 ) -> None:
     """Rank papers of files for readers of a file, without a database."""
     from app.commands.ranking import rank as run

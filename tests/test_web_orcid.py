@@ -103,7 +103,7 @@ def test_of_many_papers_on_hand_the_form_carries_all(
 def test_of_thousands_the_note_says_how_many_were_looked_at(visitor: TestClient, fake: FakeOrcid) -> None:
     fake.groups = [work(f"Work {n}", ("doi", f"10.1000/w.{n}"), year="2020") for n in range(1_200)]
     page = visitor.post("/read", data=PRESS).text
-    assert "ORCID lists 1200 works, none on hand here. The others" in page
+    assert "ORCID lists 1,200 works, none on hand here. The others" in page
     assert "Only the latest 1000 were looked at." in page
 
 

@@ -164,8 +164,9 @@ def short_title(paper: Paper, characters: int = 36) -> str:
 
 
 def count(number: int, noun: str = "paper") -> str:
-    """``1 paper``, ``5 papers``, ``no papers``."""
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+    """``1 paper``, ``1,200 papers``, ``no papers``."""
+    many = f"{number:,}" if number else "no"
+    return f"{many} {noun}{'' if number == 1 else 's'}"
 
 
 def subject(digest: Digest, characters: int = 110) -> str:
