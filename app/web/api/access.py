@@ -70,7 +70,9 @@ def _limited(wait: int) -> None:
         raise ProblemError(429, retry_after=str(wait))
 
 
-def _profile(caller: ACaller, number: Annotated[int, Path(ge=1, le=MOST_ID)]) -> Profile:
+def _profile(
+    caller: ACaller, number: Annotated[int, Path(ge=1, le=MOST_ID, description="The id of the profile")]
+) -> Profile:
     return caller.profile(number)
 
 

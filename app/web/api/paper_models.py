@@ -121,8 +121,10 @@ class PreviewOut(Model):
 class FeedbackIn(Model):
     """What you say about a paper; ``clear`` takes back what was said."""
 
-    paper: Short
-    opinion: Literal["like", "dislike", "save", "open", "clear"]
+    paper: Short = Field(description="A paper on hand: its id, an arXiv id or link, or a DOI")
+    opinion: Literal["like", "dislike", "save", "open", "clear"] = Field(
+        description="like and dislike teach the profile; save keeps the paper; open says that it was read"
+    )
 
 
 class FeedbackOut(Model):

@@ -26,6 +26,7 @@ router = APIRouter(tags=["papers"])
 
 Form = Literal["json", "bibtex", "ris", "csl", "digest"]
 AForm = Annotated[Form, Query(alias="format", description="json, or a form for other programs")]
+AKey = Annotated[Short, Path(description="A paper: arxiv:2510.21419, an arXiv id or link, or a DOI")]
 _MOST_NUMBER = date.max.toordinal() << 40
 
 
@@ -50,17 +51,17 @@ def export(found: list[Paper], form: Form, name: str) -> Response:
 
 
 @router.get("/papers", response_model=Papers, responses=exported("Papers") | documented(401, 422, 429))
-def papers(
+def list_papers(
     caller: ACaller,
     q: Annotated[Short, Query(description='Words, "phrases", author:NAME, title:WORD, -WORD')] = "",
     category: Annotated[Short, Query(description="Such as cs.DC")] = "",
-    topic: Short = "",
-    area: Short = "",
-    institution: Short = "",
+    topic: Annotated[Short, Query(description="A topic by its name, such as LLM inference")] = "",
+    area: Annotated[Short, Query(description="An area that digests name, such as systems")] = "",
+    institution: Annotated[Short, Query(description="Where an author works, such as Huawei")] = "",
     since: Annotated[date | None, Query(description="Announced on this day or later")] = None,
     until: Annotated[date | None, Query(description="Announced on this day or earlier")] = None,
     before: Annotated[int | None, Query(ge=1 << 40, le=_MOST_NUMBER, description="A page's `next`")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Annotated[int, Query(ge=1, le=200, description="Most papers in one answer")] = 50,
     form: AForm = "json",
 ) -> Papers | Response:
     """The latest papers on hand, with words and labels if any are given."""
@@ -97,9 +98,9 @@ def _searched(
     response_model=PaperOut,
     responses=exported("PaperOut") | documented(401, 404, 422, 429),
 )
-def paper(
+def get_paper(
     caller: ACaller,
-    key: Annotated[Short, Path(description="arxiv:2510.21419, an arXiv id or link, or a DOI")],
+    key: AKey,
     form: AForm = "json",
 ) -> PaperOut | Response:
     """One paper, by any of its names."""
@@ -125,7 +126,7 @@ def known_key(reference: str) -> str:
 
 
 @router.post("/preview", response_model=PreviewOut, responses=documented(401, 422, 429))
-def preview(
+def preview_interest(
     caller: ACaller,
     wanted: Wanted,
     days: Annotated[int, Query(ge=1, le=31, description="So many days back")] = 7,

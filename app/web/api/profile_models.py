@@ -18,16 +18,18 @@ from profiles.request import LONGEST, MOST_PER_DAY, Request, request
 class Term(Model):
     """A term and how much it counts; below 0 it counts against a paper."""
 
-    term: Annotated[Phrase, Field(json_schema_extra={"allOf": [rules.SAID]})]
-    weight: float = Field(1, ge=-3, le=3)
+    term: Annotated[Phrase, Field(json_schema_extra={"allOf": [rules.SAID]})] = Field(
+        description="A word or a phrase, such as KV cache"
+    )
+    weight: float = Field(1, ge=-3, le=3, description="1 as most; below 0 it speaks against a paper")
 
 
 class Mutes(Model):
     """What never to show."""
 
-    terms: list[Phrase] = Field([], max_length=MOST)
-    authors: list[Person] = Field([], max_length=MOST)
-    categories: list[Category] = Field([], max_length=MOST)
+    terms: list[Phrase] = Field([], max_length=MOST, description="Words and phrases that no paper may have")
+    authors: list[Person] = Field([], max_length=MOST, description="People by name")
+    categories: list[Category] = Field([], max_length=MOST, description="Such as cs.CR")
 
 
 class Wanted(Model):
@@ -38,15 +40,15 @@ class Wanted(Model):
     statement: Text = Field(
         "", max_length=LONGEST["statement"], description="What you work on, in a sentence"
     )
-    terms: list[Term] = Field([], max_length=MOST)
-    authors: list[Person] = Field([], max_length=MOST)
+    terms: list[Term] = Field([], max_length=MOST, description="Words and phrases that count for themselves")
+    authors: list[Person] = Field([], max_length=MOST, description="People whose papers you follow, by name")
     categories: list[Category] = Field(
         [], max_length=MOST, description="Such as cs.DC, or math.* for a whole archive"
     )
     likes: list[Named] = Field(
         [], max_length=MOST, description="Papers that you like: arXiv ids or links, or DOIs"
     )
-    mutes: Mutes = Mutes()
+    mutes: Mutes = Field(Mutes(), description="What never to show")
     per_day: int = Field(5, ge=1, le=MOST_PER_DAY, description="About so many papers a day")
 
     def request(self, email: str = "", name: str = "", plan: Delivery | None = None) -> Request:
@@ -67,7 +69,7 @@ class Delivery(Model):
     every: Literal["announced", "daily", "weekly", "feed"] = Field(
         "daily", description="feed: no mail; so for readers without an address, whatever is asked for"
     )
-    hour: int = Field(7, ge=0, le=23)
+    hour: int = Field(7, ge=0, le=23, description="Of the day, in the zone")
     zone: Text = Field("UTC", json_schema_extra=rules.zone(), description="Such as Europe/Zurich")
     weekday: int = Field(0, ge=0, le=6, description="Of a weekly mail; 0 is Monday")
     days: list[Annotated[int, Field(ge=0, le=6)]] = Field(
@@ -98,8 +100,10 @@ class Delivery(Model):
 class ProfileIn(Wanted):
     """A profile as it is asked for."""
 
-    name: Text = Field("My papers", max_length=LONGEST["name"])
-    delivery: Delivery = Delivery()
+    name: Text = Field(
+        "My papers", max_length=LONGEST["name"], description="Yours to choose; no two profiles share one"
+    )
+    delivery: Delivery = Field(Delivery(), description="When mail goes out, and how")
 
 
 class Feeds(Model):
@@ -173,4 +177,4 @@ class ProfileOut(Model):
 class Pause(Model):
     """Until when no mail goes out."""
 
-    until: date
+    until: date = Field(description="The first day with mail again")

@@ -6,13 +6,12 @@ import secrets
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from app.web import errands
 from app.web.api.access import MOST_ID, ACaller, AProfile, Caller
-from app.web.api.fields import Short
 from app.web.api.paper_models import Digest, Digests, FeedbackIn, FeedbackOut, PaperOut, Papers, Scored
-from app.web.api.papers import AForm, export, exported, known_key, on_hand
+from app.web.api.papers import AForm, AKey, export, exported, known_key, on_hand
 from app.web.api.problems import ProblemError, documented
 from app.web.api.profile_models import Feeds, Pause, ProfileIn, ProfileOut
 from db import subscriber_store
@@ -29,13 +28,13 @@ _MINE = documented(401, 404, 422, 429)
 
 
 @router.get("", response_model=list[ProfileOut], responses=documented(401, 429))
-def profiles(caller: ACaller) -> list[ProfileOut]:
+def list_profiles(caller: ACaller) -> list[ProfileOut]:
     """Your profiles, oldest first."""
     return [ProfileOut.of(profile, caller.web.service.links) for profile in _all(caller)]
 
 
 @router.post("", status_code=201, response_model=ProfileOut, responses=documented(401, 409, 422, 429))
-def add(caller: ACaller, wanted: ProfileIn) -> ProfileOut:
+def create_profile(caller: ACaller, wanted: ProfileIn) -> ProfileOut:
     """A further profile; its first papers are there at once."""
     asked = _asked(caller, wanted)
     if len(_all(caller)) >= _MOST_PROFILES:
@@ -53,13 +52,13 @@ def add(caller: ACaller, wanted: ProfileIn) -> ProfileOut:
 
 
 @router.get("/{number}", response_model=ProfileOut, responses=_MINE)
-def profile(caller: ACaller, profile: AProfile) -> ProfileOut:
+def get_profile(caller: ACaller, profile: AProfile) -> ProfileOut:
     """One of your profiles."""
     return ProfileOut.of(profile, caller.web.service.links)
 
 
 @router.put("/{number}", response_model=ProfileOut, responses=_MINE | documented(409))
-def change(caller: ACaller, profile: AProfile, wanted: ProfileIn) -> ProfileOut:
+def replace_profile(caller: ACaller, profile: AProfile, wanted: ProfileIn) -> ProfileOut:
     """The profile as it is to be from here on; what is left out is as in a new one."""
     asked = _asked(caller, wanted)
     _check_name(caller, asked.name, besides=profile)
@@ -70,41 +69,41 @@ def change(caller: ACaller, profile: AProfile, wanted: ProfileIn) -> ProfileOut:
 
 
 @router.delete("/{number}", status_code=204, responses=_MINE)
-def delete(caller: ACaller, profile: AProfile) -> None:
+def delete_profile(caller: ACaller, profile: AProfile) -> None:
     """Forget a profile with all that was learned for it."""
     with caller.web.service.database.writing() as session:
         subscriber_store.delete_profile(session, profile.id)
 
 
 @router.put("/{number}/pause", response_model=ProfileOut, responses=_MINE)
-def pause(caller: ACaller, profile: AProfile, wanted: Pause) -> ProfileOut:
+def pause_profile(caller: ACaller, profile: AProfile, wanted: Pause) -> ProfileOut:
     """No mail before a day; the feed goes on."""
     return _stored(caller, replace(profile, delivery=replace(profile.delivery, paused_until=wanted.until)))
 
 
 @router.delete("/{number}/pause", response_model=ProfileOut, responses=_MINE)
-def resume(caller: ACaller, profile: AProfile) -> ProfileOut:
+def resume_profile(caller: ACaller, profile: AProfile) -> ProfileOut:
     """Mail goes out again."""
     return _stored(caller, replace(profile, delivery=replace(profile.delivery, paused_until=None)))
 
 
 @router.get("/{number}/feeds", response_model=Feeds, responses=_MINE)
-def feeds(caller: ACaller, profile: AProfile) -> Feeds:
+def get_feeds(caller: ACaller, profile: AProfile) -> Feeds:
     """The private addresses of its feeds."""
     return Feeds.of(profile, caller.web.service.links)
 
 
 @router.post("/{number}/feeds", response_model=Feeds, responses=_MINE)
-def renew(caller: ACaller, profile: AProfile) -> Feeds:
+def renew_feeds(caller: ACaller, profile: AProfile) -> Feeds:
     """New addresses for its feeds; the old ones stop at once."""
     return _stored(caller, replace(profile, feed_token=secrets.token_urlsafe(24))).feeds
 
 
 @router.get("/{number}/digests", response_model=Digests, responses=_MINE)
-def digests(
+def list_digests(
     caller: ACaller, profile: AProfile,
     before: Annotated[int | None, Query(ge=1, le=MOST_ID, description="A page's `next`")] = None,
-    limit: Annotated[int, Query(ge=1, le=10)] = 1,
+    limit: Annotated[int, Query(ge=1, le=10, description="Most digests in one answer")] = 1,
 ) -> Digests:  # fmt: skip
     """What the latest batches brought it, with reasons; the first one is today's."""
     web = caller.web
@@ -122,14 +121,14 @@ def digests(
 
 
 @router.get("/{number}/papers/{key:path}", response_model=Scored, responses=_MINE)
-def explain(caller: ACaller, profile: AProfile, key: Annotated[Short, Path()]) -> Scored:
+def explain_paper(caller: ACaller, profile: AProfile, key: AKey) -> Scored:
     """Any paper on hand as the profile sees it."""
     found = on_hand(caller, key)
     return Scored.of(errands.explained(caller.web.service, profile, found, caller.web.clock()))
 
 
 @router.get("/{number}/feedback", response_model=list[FeedbackOut], responses=_MINE)
-def feedback(caller: ACaller, profile: AProfile) -> list[FeedbackOut]:
+def list_feedback(caller: ACaller, profile: AProfile) -> list[FeedbackOut]:
     """What counts now of what you said about papers, the latest first."""
     with caller.web.service.database.reading() as session:
         events = subscriber_store.feedback(session, [profile.id]).get(profile.id, [])
@@ -138,7 +137,7 @@ def feedback(caller: ACaller, profile: AProfile) -> list[FeedbackOut]:
 
 
 @router.post("/{number}/feedback", status_code=204, responses=_MINE)
-def rate(caller: ACaller, profile: AProfile, said: FeedbackIn) -> None:
+def rate_paper(caller: ACaller, profile: AProfile, said: FeedbackIn) -> None:
     """Say something about a paper; the next papers are chosen with it in mind."""
     key = known_key(said.paper)
     if not errands.rate(caller.web.service, profile.id, key, said.opinion, caller.web.clock(), "api"):
@@ -146,7 +145,7 @@ def rate(caller: ACaller, profile: AProfile, said: FeedbackIn) -> None:
 
 
 @router.get("/{number}/saved", response_model=Papers, responses=exported("Papers") | _MINE)
-def saved(caller: ACaller, profile: AProfile, form: AForm = "json") -> Papers | Response:
+def list_saved_papers(caller: ACaller, profile: AProfile, form: AForm = "json") -> Papers | Response:
     """The papers that you saved, the latest first."""
     found = errands.saved(caller.web.service, profile)
     if form != "json":
@@ -159,7 +158,7 @@ def saved(caller: ACaller, profile: AProfile, form: AForm = "json") -> Papers | 
     response_class=Response,
     responses=_TEXT | _MINE,
 )
-def portable(caller: ACaller, profile: AProfile) -> Response:
+def export_profile(caller: ACaller, profile: AProfile) -> Response:
     """The profile as a text file that a person can read, and that `paperwatch profile import` takes."""
     text = errands.portable(caller.web.service, profile, caller.web.clock())
     return Response(text, media_type="text/plain; charset=utf-8")

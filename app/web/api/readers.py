@@ -37,7 +37,7 @@ class KeyOut(Model):
 
 
 @router.get("/me", response_model=Me, responses=documented(401, 429))
-def me(caller: ACaller) -> Me:
+def get_me(caller: ACaller) -> Me:
     """Who the key belongs to."""
     with caller.web.service.database.reading() as session:
         found = subscriber_store.profiles_of(session, caller.person.id)
@@ -46,13 +46,13 @@ def me(caller: ACaller) -> Me:
 
 
 @router.get("/me/export", responses=documented(401, 429))
-def export(caller: ACaller) -> dict[str, Any]:
+def export_me(caller: ACaller) -> dict[str, Any]:
     """All that is kept of you, as your page gives it."""
     return errands.everything(caller.web.service, caller.person, caller.web.clock())
 
 
 @router.delete("/me", status_code=204, responses=documented(401, 422, 429))
-def erase(
+def erase_me(
     caller: ACaller,
     sure: Annotated[Literal["yes"], Query(description="yes: it cannot be undone")],  # noqa: ARG001
 ) -> None:
@@ -61,7 +61,7 @@ def erase(
 
 
 @router.get("/keys", response_model=list[KeyOut], responses=documented(401, 429))
-def keys(caller: ACaller) -> list[KeyOut]:
+def list_keys(caller: ACaller) -> list[KeyOut]:
     """Your keys that hold. New ones are made on your own page only: no key makes another."""
     with caller.web.service.database.reading() as session:
         found = key_store.keys_of(session, caller.person.id)
@@ -78,7 +78,9 @@ def keys(caller: ACaller) -> list[KeyOut]:
 
 
 @router.delete("/keys/{number}", status_code=204, responses=documented(401, 404, 422, 429))
-def revoke(caller: ACaller, number: Annotated[int, Path(ge=1, le=MOST_ID)]) -> None:
+def revoke_key(
+    caller: ACaller, number: Annotated[int, Path(ge=1, le=MOST_ID, description="The id of the key")]
+) -> None:
     """End a key, the one that asks too if you like."""
     with caller.web.service.database.writing() as session:
         if not key_store.revoke(session, caller.person.id, number, caller.web.clock()):
