@@ -287,14 +287,18 @@ def cancel(session: Session, numbers: Iterable[int]) -> list[int]:
 
 
 def outbox(
-    session: Session, *, subscriber_id: int | None = None, states: Sequence[str] = (), at_most: int = 100
-) -> list[Queued]:
-    """The outbox's latest mails, newest first; all of these ``states``, or of any."""
+    session: Session, *, subscriber_id: int | None = None, states: Sequence[str] = (),
+    before: int | None = None, at_most: int = 100,
+) -> list[Queued]:  # fmt: skip
+    """The outbox's latest mails, newest first; all of these ``states``, or of any, with numbers below
+    ``before`` if one is given."""
     query = select(DigestRow).order_by(DigestRow.id.desc()).limit(at_most)
     if subscriber_id is not None:
         query = query.where(DigestRow.subscriber_id == subscriber_id)
     if states:
         query = query.where(DigestRow.state.in_(states))
+    if before is not None:
+        query = query.where(DigestRow.id < before)
     return [_queued(row) for row in session.scalars(query)]
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Literal
 
 from db import alert_store, paper_store, queue_store, relay_store, source_store, stats_store
 from db.queue_store import Queue
@@ -14,7 +15,7 @@ from db.records import Queued, Receipt, Source
 from db.relay_store import Relay
 from db.session import Database
 from db.stats_store import Arrival, BatchTimes, Checks, Post
-from jobs import diagnosis
+from jobs import diagnosis, receipts
 from jobs.diagnosis import Finding
 from jobs.sources import announcements
 
@@ -25,6 +26,9 @@ _SAMPLE = 1_000
 _SAMPLE_OF_A_MONTH = 1_500
 # A feed that is read later than this after its announcement was filled in afterwards.
 _SAME = timedelta(days=2)
+_CHECKS_TO_COME = 5
+
+SourceState = Literal["well", "failing", "paused", "new"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,16 @@ class Standing:
     post: Post | None
     queue: Queue | None
     last_turn: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A source as it stands: ``new`` ones were never read; ``said`` is what the ``last`` check came to."""
+
+    source: Source
+    state: SourceState
+    said: str
+    last: Receipt | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +129,53 @@ def trouble(database: Database, stands: Standing) -> Trouble:
     return Trouble(tuple(found), failed, tuple(turns), upcoming)
 
 
-def month(database: Database, stands: Standing) -> Month:
+def watched(stands: Standing) -> list[Watched]:
+    """The sources that are checked by themselves, by name."""
+    return [stand(source, stands.latest) for source in stands.sources if source.kind != "file"]
+
+
+def by_hand(stands: Standing) -> list[Watched]:
+    """What was ingested by hand, the latest first."""
+    given = [s for s in stands.sources if s.kind == "file" and s.id in stands.latest]
+    given.sort(key=lambda source: stands.latest[source.id].at, reverse=True)
+    return [stand(source, stands.latest) for source in given]
+
+
+def stand(source: Source, latest: Mapping[int, Receipt]) -> Watched:
+    """One source with its latest receipt, if it has one."""
+    last = latest.get(source.id)
+    state: SourceState = "paused" if source.paused else "failing" if source.failures else "well"
+    if state == "well" and source.last_success_at is None:
+        state = "new"
+    return Watched(source, state, receipts.result(last) if last else "not checked yet", last)
+
+
+def coming(stands: Standing, digest: datetime | None) -> list[tuple[datetime, str]]:
+    """What happens next, soonest first; ``digest`` is when the next one is written."""
+    due = [
+        (source.next_check_at, f"{source.name} is asked")
+        for source in stands.sources
+        if source.next_check_at and not source.paused and source.kind != "file"
+    ]
+    found = sorted(due)[:_CHECKS_TO_COME]
+    if digest is not None:
+        found.append((digest, "the next digest is written"))
+    if stands.relay.resume_at and stands.relay.holds(stands.at):
+        found.append((stands.relay.resume_at, "mail is tried again"))
+    return sorted(found)
+
+
+def month(database: Database, now: datetime) -> Month:
     """The last days, one by one."""
-    today = stands.at.date()
-    days = tuple(today - _DAY * n for n in reversed(range(DAYS)))
-    since = stands.at - _DAY * DAYS
+    days = tuple(now.date() - _DAY * n for n in reversed(range(DAYS)))
+    since = now - _DAY * DAYS
     with database.reading() as session:
         papers = stats_store.papers_by_day(session, since)
         digests = stats_store.digests_by_day(session, days)
         bounced = stats_store.bounces_by_day(session, since)
         likes = stats_store.likes_by_day(session, days)
         sent = stats_store.deliveries(session, since, about=_SAMPLE_OF_A_MONTH)
-        began = announced_at(stands.batches, stats_store.arrivals(session, since))
+        began = announced_at(stats_store.batches(session, since), stats_store.arrivals(session, since))
     by_source: dict[int, dict[date, int]] = {}
     for at, source, number in papers:
         by_source.setdefault(source, {})[at] = number
@@ -149,6 +198,13 @@ def names(sources: Iterable[Source]) -> dict[int, str]:
     given = list(sources)
     often = Counter(source.name for source in given)
     return {s.id: s.name if often[s.name] == 1 else f"{s.name} ({s.id})" for s in given}
+
+
+def by_source(month: Month, names: Mapping[int, str]) -> list[tuple[int, str, tuple[int, ...]]]:
+    """Number, name and new papers of each source of the month, those that brought the most first; ``names``
+    are as `names` gives them, and lack removed sources."""
+    ranked = sorted(month.papers.items(), key=lambda item: (-sum(item[1]), item[0]))
+    return [(number, names.get(number, f"removed ({number})"), values) for number, values in ranked]
 
 
 def announced_at(batches: Sequence[BatchTimes], arrivals: Sequence[Arrival]) -> dict[int, datetime]:

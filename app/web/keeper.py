@@ -11,6 +11,8 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
+from app.web.limits import visitor
+
 # A key of ours cannot be guessed; one that a person made up may.
 _TRIES = RateLimitItemPerMinute(10)
 
@@ -22,23 +24,24 @@ class Keeper:
         self._key = key.encode()
         self._tries = MovingWindowRateLimiter(MemoryStorage())
 
-    def admit(self, request: Request) -> None:
-        """Pass whoever shows the key. Raises a 401 that asks for it, or a 429 after many wrong ones."""
-        shown = _shown(request.headers.get("authorization", ""))
-        visitor = request.client.host if request.client else "unknown"
-        if shown and not self._tries.test(_TRIES, visitor):
+    def holds(self, shown: bytes, visitor: str) -> bool:
+        """Whether this is the key. Raises a 429 after many wrong ones of a visitor, who then waits with the
+        right one too."""
+        if not shown:
+            return False
+        if not self._tries.test(_TRIES, visitor):
             raise HTTPException(429, headers={"retry-after": "60"})
-        if shown and hmac.compare_digest(shown, self._key):
-            return
-        if shown:
-            self._tries.hit(_TRIES, visitor)
-        raise HTTPException(401, headers={"www-authenticate": 'Basic realm="Paperwatch", charset="UTF-8"'})
+        if hmac.compare_digest(shown, self._key):
+            return True
+        self._tries.hit(_TRIES, visitor)
+        return False
 
 
 def admit(request: Request) -> None:
-    """The dependency of every route that is the operator's."""
+    """The dependency of every page that is the operator's. Raises a 401 that asks for the key."""
     keeper: Keeper = request.app.state.keeper
-    keeper.admit(request)
+    if not keeper.holds(_shown(request.headers.get("authorization", "")), visitor(request.scope)):
+        raise HTTPException(401, headers={"www-authenticate": 'Basic realm="Paperwatch", charset="UTF-8"'})
 
 
 def _shown(header: str) -> bytes:

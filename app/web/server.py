@@ -93,7 +93,7 @@ def create_app(service: Service, settings: Settings, clock: Callable[[], datetim
     app.add_middleware(GZipMiddleware, minimum_size=600, compresslevel=6)
     own = urlsplit(settings.base_url).netloc
     limits = Limits(settings)
-    app.mount("/api", api.create(web, limits), name="api")
+    app.mount("/api", api.create(web, limits, app.state.keeper), name="api")
     app.add_middleware(Limited, limits=limits, refusal=_refusal(web))
     app.add_middleware(Guard, own_host=own, refusal=_refusal(web))
     app.state.feed_maker = FeedMaker(service)

@@ -1,4 +1,4 @@
-"""Who calls: a key in the Authorization header, counted against its limit."""
+"""Who calls: a reader's key in the Authorization header, counted against its limit, or the operator's."""
 
 from __future__ import annotations
 
@@ -10,13 +10,22 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.web.api.problems import ProblemError
 from app.web.context import Web
+from app.web.keeper import Keeper
 from app.web.limits import Limits, visitor
 from db import key_store, subscriber_store
 from db.key_store import ApiKey
 from profiles.profile import Profile, Subscriber
 
 MOST_ID = 2**31 - 1
-_bearer = HTTPBearer(auto_error=False, description="A key that you made on your own page.")
+NEEDS_OPERATOR = (
+    "The operator's key is needed: send 'Authorization: Bearer KEY' with what `paperwatch operator` prints."
+)
+_bearer = HTTPBearer(
+    scheme_name="ReaderKey", auto_error=False, description="A key that you made on your own page."
+)
+_operator_bearer = HTTPBearer(
+    scheme_name="OperatorKey", auto_error=False, description="The key that `paperwatch operator` prints."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,18 @@ def _caller(
     return Caller(web, person, key, limits)
 
 
+def _operator(
+    request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_operator_bearer)]
+) -> Web:
+    """The service, for whoever shows the operator's key. As a bearer token only: a browser that once got the
+    key for the page sends it as HTTP Basic with whatever another site has it ask for."""
+    keeper: Keeper = request.app.state.keeper
+    if given is None or not keeper.holds(given.credentials.encode(), visitor(request.scope)):
+        raise ProblemError(401, NEEDS_OPERATOR, www_authenticate="Bearer")
+    web: Web = request.app.state.web
+    return web
+
+
 def _limited(wait: int) -> None:
     if wait:
         raise ProblemError(429, retry_after=str(wait))
@@ -77,4 +98,5 @@ def _profile(
 
 
 ACaller = Annotated[Caller, Depends(_caller)]
+AnOperator = Annotated[Web, Depends(_operator)]
 AProfile = Annotated[Profile, Depends(_profile)]

@@ -10,9 +10,10 @@ from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 
 from app.version import VERSION
-from app.web.api import papers, problems, profiles, readers
+from app.web.api import operator, papers, problems, profiles, readers
 from app.web.api.reference import operations
 from app.web.context import Web
+from app.web.keeper import Keeper
 from app.web.limits import Limits
 
 _ABOUT = (
@@ -28,15 +29,15 @@ TAGS = {
 """The groups of operations, in the order in which they are told."""
 
 
-def create(web: Web, limits: Limits) -> FastAPI:
+def create(web: Web, limits: Limits, keeper: Keeper) -> FastAPI:
     """The API as an app of its own, to be mounted at /api."""
     api = FastAPI(
         title="Paperwatch", version=VERSION, description=_ABOUT, docs_url=None, redoc_url=None,
         openapi_url="/openapi.json", generate_unique_id_function=_called,
     )  # fmt: skip
-    api.state.web, api.state.limits = web, limits
+    api.state.web, api.state.limits, api.state.keeper = web, limits, keeper
     first = APIRouter(prefix="/v1")
-    for router in (readers.router, profiles.router, papers.router):
+    for router in (readers.router, profiles.router, papers.router, operator.router):
         first.include_router(router)
     api.include_router(first)
     problems.explain(api)
