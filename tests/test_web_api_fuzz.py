@@ -8,19 +8,23 @@ from pathlib import Path
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from limits import RateLimitItemPerMinute
 from schemathesis import GenerationMode
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import negative_data_rejection
 from starlette.testclient import TestClient
 
 from app.settings import Settings
+from app.web import keeper
 from app.web.server import create_app
-from db import key_store
+from db import alert_store, key_store
 from jobs import subscribe
 from jobs.service import Service
 from profiles.request import request
 from tests.conftest import NOW
+from tests.months import add_source
 
+OPERATOR = "an operator's key for tests"
 BOUNDED = settings(
     max_examples=8, deadline=None, phases=[Phase.explicit, Phase.generate], derandomize=True,
     suppress_health_check=list(HealthCheck), database=None,
@@ -36,9 +40,14 @@ BOUNDED = settings(
 )
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_nothing_that_is_sent_breaks_the_api(
-    ingested: Service, tmp_path: Path, mode: GenerationMode, expected: set[int]
-) -> None:
-    unlimited = Settings(data=tmp_path / "var", api_per_minute=0, previews_per_minute=0)
+    ingested: Service, tmp_path: Path, mode: GenerationMode, expected: set[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    # schemathesis tries each operation with wrong keys as well.
+    monkeypatch.setattr(keeper, "_TRIES", RateLimitItemPerMinute(1_000_000))
+    unlimited = Settings(
+        data=tmp_path / "var", api_per_minute=0, previews_per_minute=0, operator_key=OPERATOR
+    )
     app = create_app(ingested, unlimited, lambda: NOW)
     with TestClient(app):
         schema = schemathesis.openapi.from_asgi("/api/openapi.json", app)
@@ -55,6 +64,9 @@ def statuses(service: Service, operation: APIOperation, mode: GenerationMode) ->
     key = secrets.token_urlsafe(32)
     with service.database.writing() as session:
         key_store.add(session, made.subscriber_id, "fuzzing", key, NOW)
+    is_operators = {"OperatorKey": []} in operation.definition.raw.get("security", [])
+    shown = OPERATOR if is_operators else key
+    numbers = {"sources": add_source(service), "mails": _failed_mail(service, made.subscriber_id)}
     seen: set[int] = set()
     known = {parameter.name for parameter in operation.query}
 
@@ -62,13 +74,27 @@ def statuses(service: Service, operation: APIOperation, mode: GenerationMode) ->
     @given(case=operation.as_strategy(generation_mode=mode))
     def sent(case: schemathesis.Case) -> None:
         if mode is GenerationMode.POSITIVE and "number" in case.path_parameters:
-            # A number drawn from all there are would never be that of a profile.
-            case.path_parameters["number"] = made.id
-        response = case.call(headers={"Authorization": f"Bearer {key}"})
+            # A number drawn from all there are would never be that of a profile, say.
+            of = next((number for name, number in numbers.items() if f"/{name}/" in operation.path), made.id)
+            case.path_parameters["number"] = of
+        response = case.call(headers={"Authorization": f"Bearer {shown}"})
         seen.add(response.status_code)
         # A parameter that the operation does not have is passed over, as on most of the web.
         more = [negative_data_rejection] if set(case.query or {}) - known else []
         case.validate_response(response, excluded_checks=more)
 
     sent()
+    assert not (is_operators and 401 in seen), "it was reached with its own key"
     return seen
+
+
+def _failed_mail(service: Service, reader: int) -> int:
+    """A mail that failed; what an operation before made of the last one is not told from it."""
+    period = secrets.token_hex(8)
+    with service.database.writing() as session:
+        number = alert_store.queue(
+            session, subscriber_id=reader, kind="digest", period=period, message_id=f"<{period}@x.org>",
+            content={}, now=NOW, state="failed",
+        )  # fmt: skip
+    assert number is not None
+    return number

@@ -38,14 +38,14 @@ def _documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 @router.get("", response_model=StandingOut, responses=_documented())
-def standing(web: AnOperator) -> StandingOut:
+def get_standing(web: AnOperator) -> StandingOut:
     """How everything stands: what is stuck and its cure, what went out, what waits, and what comes next."""
     stands = overview.standing(web.service.database, web.clock())
     return StandingOut.of(stands, overview.trouble(web.service.database, stands))
 
 
 @router.get("/month", response_model=MonthOut, responses=_documented())
-def month(web: AnOperator) -> MonthOut:
+def get_month(web: AnOperator) -> MonthOut:
     """The last 30 days, one by one: new papers by source, digests, waits, bounces and likes."""
     found = overview.month(web.service.database, web.clock())
     with web.service.database.reading() as session:
@@ -54,7 +54,7 @@ def month(web: AnOperator) -> MonthOut:
 
 
 @router.get("/sources", response_model=Sources, responses=_documented(422))
-def sources(
+def list_sources(
     web: AnOperator,
     by_hand: Annotated[bool, Query(description="What was ingested by hand instead")] = False,
     after: Annotated[int | None, Query(ge=1, le=MOST_ID, description="A page's `next`")] = None,
@@ -74,43 +74,43 @@ def sources(
 
 
 @router.get("/sources/{number}", response_model=SourceOut, responses=_documented(404, 422))
-def source(web: AnOperator, number: ASource) -> SourceOut:
+def get_source(web: AnOperator, number: ASource) -> SourceOut:
     """One source that is checked by itself, with what its last check came to."""
     return _told(web, number, upkeep.source(web.service.database, number))
 
 
 @router.get("/sources/{number}/checks", response_model=Checks, responses=_documented(404, 422))
-def checks(
+def list_checks(
     web: AnOperator, number: ASource,
     limit: Annotated[int, Query(ge=1, le=100, description="At most so many")] = 20,
 ) -> Checks:  # fmt: skip
     """What the latest checks of a source came to, the last one first."""
-    source(web, number)
+    get_source(web, number)
     with web.service.database.reading() as session:
         found = source_store.receipts(session, source_id=number, at_most=limit)
     return Checks(checks=[Check.of(receipt) for receipt in found])
 
 
 @router.post("/sources/{number}/pause", response_model=SourceOut, responses=_documented(404, 422))
-def pause(web: AnOperator, number: ASource) -> SourceOut:
+def pause_source(web: AnOperator, number: ASource) -> SourceOut:
     """Ask a source no more until it is resumed."""
     return _acted(web, "pause", number)
 
 
 @router.post("/sources/{number}/resume", response_model=SourceOut, responses=_documented(404, 422))
-def resume(web: AnOperator, number: ASource) -> SourceOut:
+def resume_source(web: AnOperator, number: ASource) -> SourceOut:
     """Ask a source again, beginning with the next run."""
     return _acted(web, "resume", number)
 
 
 @router.post("/sources/{number}/check", response_model=SourceOut, responses=_documented(404, 422))
-def check(web: AnOperator, number: ASource) -> SourceOut:
+def check_source(web: AnOperator, number: ASource) -> SourceOut:
     """Ask a source at the next run, before its time; one that is paused stays so."""
     return _acted(web, "check", number)
 
 
 @router.get("/mails", response_model=OutboxMails, responses=_documented(422))
-def mails(
+def list_outbox(
     web: AnOperator,
     state: Annotated[MailState | None, Query(description="Only those in this state")] = None,
     before: Annotated[int | None, Query(ge=1, le=_MOST_MAIL, description="A page's `next`")] = None,
@@ -128,7 +128,7 @@ def mails(
 
 
 @router.post("/mails/{number}/retry", response_model=OutboxMail, responses=_documented(404, 409, 422))
-def retry(web: AnOperator, number: AMail) -> OutboxMail:
+def retry_mail(web: AnOperator, number: AMail) -> OutboxMail:
     """Send a mail again at the next run; one that was sent, or is just being sent, is left alone (409)."""
     _mail(web, number)
     if not errands.send_again(web.service, number, web.clock()):

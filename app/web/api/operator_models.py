@@ -92,7 +92,7 @@ class Sources(Model):
 
 
 class OutboxMail(Model):
-    """A mail of the outbox. Whom it goes to is told by no operation."""
+    """A mail of the outbox, without its address, which only the mail server's error may repeat."""
 
     id: int
     kind: str = Field(description="digest, confirmation or access (a link to one's own page)")
