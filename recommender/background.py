@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from recommender import npz
 from recommender.fitting import Fitting
 from recommender.frequencies import split_keys
 from recommender.sample import Others
@@ -94,7 +95,7 @@ class Background:
     def save(self, file: BinaryIO) -> None:
         """Write it as npz; nothing in it is pickled."""
         others = self.others
-        np.savez_compressed(
+        npz.save(
             file,
             data=others.data,
             indices=others.indices,

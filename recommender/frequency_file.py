@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender import npz
 from recommender.features import Feature
 from recommender.frequencies import Frequencies, pair_keys, split_keys
 
@@ -37,7 +38,7 @@ def save(frequencies: Frequencies, file: BinaryIO, figures: dict[str, Any] | Non
         "naming": held.naming,
         "figures": figures or {},
     }
-    np.savez_compressed(
+    npz.save(
         file,
         about=_letters(json.dumps(about, sort_keys=True, ensure_ascii=False)),
         words=_letters("\n".join(held.words)),

@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.multiclass import OneVsRestClassifier
 
-from recommender import names
+from recommender import names, npz
 from recommender.labels import NO_TOPIC
 from recommender.paper import Paper
 from recommender.vectors import Edition, Matrix
@@ -92,7 +92,7 @@ class TopicModel:
         it is pickled."""
         kept = [at for at, label in enumerate(self.labels) if label.f1 >= WORTH_SHOWING]
         labels, rows = [self.labels[at] for at in kept], self.rows[kept]
-        np.savez_compressed(
+        npz.save(
             file,
             edition=np.array(self.edition),
             kinds=np.array([label.kind for label in labels], dtype=str),

@@ -18,7 +18,7 @@ from app.settings import load
 from db import copying
 from db.session import Database
 from jobs.pipeline import run_once
-from tests.conftest import _create
+from tests.conftest import create
 from tests.full_database import everything
 from tests.readers import subscribe_reader, write_digest
 from tests.test_app_cli import SAMPLES, paperwatch
@@ -144,7 +144,7 @@ def test_an_embedded_installation_moves_to_postgresql_and_back(
     installation: Path, tmp_path: Path, postgres: str
 ) -> None:
     name = f"t{uuid.uuid4().hex[:16]}"
-    _create(postgres, name, "template1")
+    create(postgres, name, "template1")
     url, embedded = postgres.format(name=name), f"sqlite:///{installation}/paperwatch.db"
     said = _ok("db", "copy", embedded, url, cwd=tmp_path)
     assert "rows copied" in said

@@ -26,7 +26,7 @@ from db.records import Pick
 from db.session import Database
 from jobs import indexing
 from jobs.service import Service
-from tests.conftest import NOW, _create
+from tests.conftest import NOW, create
 from tests.full_database import ROWS, everything, fill
 
 Maker = Callable[..., Database]
@@ -36,7 +36,7 @@ KINDS = pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", ma
 def made_on_postgres(address: str, template: str = "template_paperwatch") -> Database:
     """A further database on the tests' PostgreSQL."""
     name = f"t{uuid.uuid4().hex[:16]}"
-    _create(address, name, template)
+    create(address, name, template)
     return Database(address.format(name=name))
 
 
