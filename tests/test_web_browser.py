@@ -276,7 +276,8 @@ def test_axe_finds_nothing_on_any_page_of_a_reader(chromium: Browser, site: Site
         f"{mine}/new", own, f"{own}/weights", f"{own}/backtest", f"{mine}/keys", f"{mine}/papers/{paper}",
         f"{site.url}/papers?q=speculative+decoding", f"{site.url}/papers?q=nothing+like+it",
         f"{site.url}/papers/topic/llm-inference", f"{site.url}/papers/day/2025-10-28",
-        f"{site.url}/trends", f"{site.url}/api/docs", f"{site.url}/operator", f"{site.url}/outbox",
+        f"{site.url}/trends", f"{site.url}/api/docs", f"{site.url}/api/docs/profiles",
+        f"{site.url}/operator", f"{site.url}/outbox",
     ]  # fmt: skip
     key = operator_key(site.settings)
     page.set_extra_http_headers({"authorization": f"Bearer {key}"})

@@ -108,7 +108,7 @@ def addresses(service: Service, outbox: OutboxFolder, profile: Profile) -> list[
         "/papers/category/cs.DC", f"/papers/day/{NOW.date()}", *browsed(EVIL_PAPER),
         "/subscribed", "/erased", "/pick", "/preferences", "/preferences/sent", "/outbox",
         f"/outbox/{letter}", f"/outbox/{letter}/html", f"/outbox/{letter}/raw", "/healthz", "/readyz",
-        "/api/docs", "/api/openapi.json",
+        "/api/docs", "/api/docs/papers", "/api/openapi.json",
         "/operator", "/operator/mails/1/retry", "/metrics", "/robots.txt", "/favicon.ico",
         *(f"/static/{name}" for name in STATIC),
     ]  # fmt: skip

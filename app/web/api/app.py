@@ -1,17 +1,16 @@
-"""The app under /api: its routes, its errors, its schema, and the page about them."""
+"""The app under /api: its routes, its errors, its schema, and the pages about them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 
 from app.version import VERSION
-from app.web.api import operator, papers, problems, profiles, readers
-from app.web.api.reference import operations
+from app.web.api import docs, operator, papers, problems, profiles, readers
 from app.web.context import Web
 from app.web.keeper import Keeper
 from app.web.limits import Limits
@@ -21,9 +20,9 @@ _ABOUT = (
     "`Authorization: Bearer KEY`. Errors are problem details (RFC 9457)."
 )
 TAGS = {
-    "you": "The reader whom the key belongs to, and the keys themselves.",
-    "profiles": "What you want to read about, what it brought, and what you said of that.",
     "papers": "The papers on hand, for whatever interest.",
+    "profiles": "What you want to read about, what it brought, and what you said of that.",
+    "you": "The reader whom the key belongs to, and the keys themselves.",
     "operator": "How the service is doing, and the acts of whoever runs it.",
 }
 """The groups of operations, in the order in which they are told."""
@@ -49,19 +48,27 @@ def create(web: Web, limits: Limits, keeper: Keeper) -> FastAPI:
                 servers=[{"url": f"{web.pages.prefix}/api"}],
                 tags=[{"name": name, "description": words} for name, words in TAGS.items()],
             )  # fmt: skip
+            for operation in _operations(found):
+                operation["summary"] = _titled(operation["summary"])
             found["components"]["schemas"]["Problem"] = problems.SCHEMA
             api.openapi_schema = found
         return api.openapi_schema
 
     api.openapi = schema  # type: ignore[method-assign]  # FastAPI's own way of extending the schema
-
-    @api.get("/docs", include_in_schema=False)
-    def docs() -> HTMLResponse:
-        return web.page("api.html", home=web.service.links.home, operations=operations(schema()))
-
+    api.include_router(docs.router(api, web))
     return api
 
 
 def _called(route: APIRoute) -> str:
     """What generated clients call an operation: as its function here is named, such as list_profiles."""
     return route.name
+
+
+def _operations(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for path in schema["paths"].values():
+        yield from path.values()
+
+
+def _titled(summary: str) -> str:
+    """FastAPI makes "List Saved Papers" of a function's name; a title here is "List saved papers"."""
+    return summary.capitalize() if summary.istitle() else summary

@@ -28,7 +28,7 @@ SCHEMA: dict[str, Any] = {
         "field": {"type": "string", "description": "The field that is wrong, where one is"},
     },
 }
-_WORDS = {
+WORDS = {
     401: "A key is needed: send 'Authorization: Bearer KEY'. Keys are made on your own page.",
     404: "There is nothing of yours here.",
     405: "This address takes no such request.",
@@ -64,7 +64,7 @@ def answer(status: int, detail: str = "", field: str = "", headers: Any = None) 
     """The answer to a request that cannot be done."""
     body: dict[str, Any] = {
         "type": "about:blank", "title": HTTPStatus(status).phrase, "status": status,
-        "detail": detail or _WORDS.get(status, HTTPStatus(status).description),
+        "detail": detail or WORDS.get(status, HTTPStatus(status).description),
     }  # fmt: skip
     if field:
         body["field"] = field
@@ -74,7 +74,7 @@ def answer(status: int, detail: str = "", field: str = "", headers: Any = None) 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What an operation says of its errors in the schema."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": _WORDS[status], "content": content} for status in statuses}
+    return {status: {"description": WORDS[status], "content": content} for status in statuses}
 
 
 def explain(api: FastAPI) -> None:

@@ -36,7 +36,7 @@ class KeyOut(Model):
     current: bool = Field(description="Whether it is the one that asks")
 
 
-@router.get("/me", response_model=Me, responses=documented(401, 429))
+@router.get("/me", summary="Get yourself", response_model=Me, responses=documented(401, 429))
 def get_me(caller: ACaller) -> Me:
     """Who the key belongs to."""
     with caller.web.service.database.reading() as session:
@@ -45,13 +45,13 @@ def get_me(caller: ACaller) -> Me:
     return Me(email=person.email, state=person.state, since=person.created_at, profiles=[p.id for p in found])
 
 
-@router.get("/me/export", responses=documented(401, 429))
+@router.get("/me/export", summary="Export all that is kept of you", responses=documented(401, 429))
 def export_me(caller: ACaller) -> dict[str, Any]:
     """All that is kept of you, as your page gives it."""
     return errands.everything(caller.web.service, caller.person, caller.web.clock())
 
 
-@router.delete("/me", status_code=204, responses=documented(401, 422, 429))
+@router.delete("/me", summary="Erase yourself", status_code=204, responses=documented(401, 422, 429))
 def erase_me(
     caller: ACaller,
     sure: Annotated[Literal["yes"], Query(description="yes: it cannot be undone")],  # noqa: ARG001
