@@ -205,3 +205,25 @@ def test_every_error_is_documented_as_a_problem(schema: dict[str, Any]) -> None:
             answer = operation["responses"][status]
             assert answer["description"], where
             assert list(answer["content"]) == ["application/problem+json"], f"{where}: {status}"
+
+
+def test_makers_of_clients_find_one_type_for_everything(schema: dict[str, Any]) -> None:
+    """Choices beside a type, and long enumerations, made openapi-python-client leave operations out."""
+    for part in parts(schema):
+        assert not ({"type", "properties"} & part.keys() and {"anyOf", "oneOf"} & part.keys()), part
+        assert len(part.get("enum", ())) < 50, part
+    for where, operation in operations(schema):
+        for status, answer in operation["responses"].items():
+            assert all(held.get("schema") for held in answer.get("content", {}).values()), (
+                f"{where}: {status}"
+            )
+
+
+def parts(part: Any) -> Iterator[dict[str, Any]]:
+    """Every object in the schema."""
+    if isinstance(part, dict):
+        yield part
+        part = list(part.values())
+    if isinstance(part, list):
+        for one in part:
+            yield from parts(one)

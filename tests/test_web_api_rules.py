@@ -18,7 +18,7 @@ from tests.test_web_api import api, profile, settings
 
 __all__ = ["api", "profile", "settings"]  # fixtures
 
-WAYS = [one["pattern"] for one in rules.REFERENCE["anyOf"]]
+WAYS = list(rules.references().values())
 
 
 def is_named(text: str) -> bool:
