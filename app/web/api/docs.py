@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from fastapi import APIRouter, FastAPI
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.web.api import problems
 from app.web.api.reference import Reference, read
@@ -29,10 +29,15 @@ def router(api: FastAPI, web: Web) -> APIRouter:
         }
         if name:
             return web.pages.render("api_chapter.html", **known)
-        example = problems.answer(422, "per_day: Input should be less than or equal to 100", "per_day")
+        example = problems.answer(422, "per_day is to be 100 or less.", "per_day")
         return web.pages.render(
             "api.html", words=problems.WORDS, problem=bytes(example.body).decode(), **known
         )
+
+    @found.get("/")
+    @found.get("/v1")
+    def index() -> RedirectResponse:
+        return RedirectResponse(f"{web.pages.prefix}/api/docs")
 
     @found.get("/docs")
     def start() -> HTMLResponse:

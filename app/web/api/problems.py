@@ -9,7 +9,9 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from profiles.request import RequestError
@@ -36,6 +38,32 @@ WORDS = {
     413: "The body is too large.",
     422: "Something in the request cannot be used.",
     429: "Too many requests; the answer says in Retry-After when the next one is allowed.",
+}
+
+
+_SEE = "All that there is: /api/docs."
+# What pydantic finds, as something that can be done.
+_ASKED = {
+    "bool_parsing": "is to be true or false",
+    "date_from_datetime_parsing": "is to be a date such as 2025-10-28",
+    "date_parsing": "is to be a date such as 2025-10-28",
+    "dict_type": "is to be an object",
+    "extra_forbidden": "is no field here; /api/docs has those there are",
+    "float_parsing": "is to be a number",
+    "float_type": "is to be a number",
+    "greater_than_equal": "is to be {ge} or more",
+    "int_parsing": "is to be a whole number",
+    "int_type": "is to be a whole number",
+    "less_than_equal": "is to be {le} or less",
+    "list_type": "is to be a list",
+    "literal_error": "is to be {expected}",
+    "missing": "is missing",
+    "model_attributes_type": "is to be an object",
+    "string_too_long": "is to have at most {max_length} characters",
+    "string_type": "is to be text",
+    "string_pattern_mismatch": "is not written as it is to be; /api/docs has an example",
+    "too_long": "is to have at most {max_length} entries",
+    "too_short": "is to have at least {min_length} entries",
 }
 
 
@@ -77,6 +105,12 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": WORDS[status], "content": content} for status in statuses}
 
 
+def made(what: str) -> dict[int | str, dict[str, Any]]:
+    """What an operation says of its answer where it makes something that has an address."""
+    address = {"description": "The address of what was made", "schema": {"type": "string"}}
+    return {201: {"description": what, "headers": {"Location": address}}}
+
+
 def explain(api: FastAPI) -> None:
     """Have every error of this app answered as a problem."""
 
@@ -90,16 +124,39 @@ def explain(api: FastAPI) -> None:
 
     @api.exception_handler(RequestValidationError)
     async def _invalid(_: Request, exc: RequestValidationError) -> ProblemResponse:
-        first = exc.errors()[0]
-        if first["type"] == "json_invalid":
-            return answer(422, "The body is no JSON.")
-        where = ".".join(str(part) for part in first["loc"][1:])
-        return answer(422, f"{where or 'body'}: {first['msg']}", where)
+        return _unusable(exc.errors()[0])
 
     @api.exception_handler(HTTPException)
-    async def _http(_: Request, exc: HTTPException) -> ProblemResponse:
+    async def _http(request: Request, exc: HTTPException) -> ProblemResponse:
+        if exc.status_code == 404:
+            return answer(404, f"There is nothing at this address. {_SEE}")
+        if exc.status_code == 405:
+            return answer(405, headers={"allow": ", ".join(_methods(api, request.scope))})
         # FastAPI's 400 is a body that is no text at all.
         return answer(422 if exc.status_code == 400 else exc.status_code, headers=exc.headers)
+
+
+def _unusable(error: dict[str, Any]) -> ProblemResponse:
+    """A problem of what pydantic found first, in words that say what to do."""
+    place = [str(part) for part in error["loc"]]
+    where = ".".join(place[1:])
+    words = _ASKED.get(error["type"])
+    if error["type"] == "json_invalid" or (words is not None and not where):
+        return answer(422, f"Send a JSON object as the body, as application/json. {_SEE}")
+    if words is None:
+        return answer(422, f"{where or 'body'}: {error['msg']}", where)
+    return answer(422, f"{where} {words.format(**error.get('ctx', {}))}.", where)
+
+
+def _methods(api: FastAPI, scope: Scope) -> list[str]:
+    """What may be asked of an address; the router itself names only what the first route there takes."""
+    found = {
+        method
+        for route in iter_route_contexts(api.routes)
+        if route.matches(scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
+    return sorted(found | {"HEAD"} if "GET" in found else found)
 
 
 async def refused(scope: Scope, receive: Receive, send: Send) -> None:

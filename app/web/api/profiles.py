@@ -12,7 +12,7 @@ from app.web import errands
 from app.web.api.access import MOST_ID, ACaller, AProfile, Caller
 from app.web.api.paper_models import Digest, Digests, FeedbackIn, FeedbackOut, PaperOut, Papers, Scored
 from app.web.api.papers import AForm, AKey, export, exported, known_key, on_hand
-from app.web.api.problems import ProblemError, documented
+from app.web.api.problems import ProblemError, documented, made
 from app.web.api.profile_models import Feeds, Pause, ProfileIn, ProfileOut
 from db import subscriber_store
 from profiles.feedback import current
@@ -33,8 +33,11 @@ def list_profiles(caller: ACaller) -> list[ProfileOut]:
     return [ProfileOut.of(profile, caller.web.service.links) for profile in _all(caller)]
 
 
-@router.post("", status_code=201, response_model=ProfileOut, responses=documented(401, 409, 422, 429))
-def create_profile(caller: ACaller, wanted: ProfileIn) -> ProfileOut:
+@router.post(
+    "", status_code=201, response_model=ProfileOut,
+    responses=made("The profile, with the id that it has") | documented(401, 409, 422, 429),
+)  # fmt: skip
+def create_profile(caller: ACaller, wanted: ProfileIn, response: Response) -> ProfileOut:
     """A further profile; its first papers are there at once."""
     asked = _asked(caller, wanted)
     if len(_all(caller)) >= _MOST_PROFILES:
@@ -48,6 +51,7 @@ def create_profile(caller: ACaller, wanted: ProfileIn) -> ProfileOut:
         )  # fmt: skip
     if caller.person.state == "confirmed":
         errands.welcome(caller.web.service, profile.id, now)
+    response.headers["location"] = f"{caller.web.pages.prefix}/api/v1/profiles/{profile.id}"
     return ProfileOut.of(profile, caller.web.service.links)
 
 

@@ -21,7 +21,7 @@ class Me(Model):
     """The reader whom the key belongs to."""
 
     email: str
-    state: str
+    state: Literal["unconfirmed", "confirmed", "unsubscribed", "suppressed"]
     since: datetime
     profiles: list[int]
 
