@@ -24,8 +24,8 @@ from db.bulk import make_room
 from db.match_rows import pack
 from db.records import Pick
 from db.session import Session
-from db.tables import Base, BatchRow, DigestRow, FeedbackRow, MatchRow
-from jobs import indexing, learning, match, subscribe, trends
+from db.tables import Base, BatchRow, DigestRow, FeedbackRow, MatchRow, ReceiptRow, TurnRow
+from jobs import days, indexing, learning, match, subscribe, trends
 from jobs.service import Service
 from profiles.profile import Profile
 from profiles.request import request
@@ -36,8 +36,9 @@ NOW = datetime(2025, 11, 20, 12, tzinfo=UTC)
 """The moment at which the installation stands."""
 _A_WEEK = 3_000  # new papers of a busy week
 _DISTINCT = 200  # models that are learned; readers share them in turn
-_DAYS = 20  # batches that readers have had, each with a digest
+_DAYS = 30  # batches that readers have had, each with a digest
 _RATED = 20
+_SOURCES = 20  # asked once an hour
 _PICKS = 6
 _ROWS = 50_000
 
@@ -61,6 +62,9 @@ def installed(folder: Path, papers: int, readers: int) -> tuple[Service, Profile
     done("trends made")
     _settle(service, readers)
     done(f"{readers:,} readers with a month behind them")
+    _watch(service)
+    days.keep(service.database, NOW)
+    done("a month of checks and runs told")
     match.gather(service, NOW, [])
     match.match_pending(service, NOW)
     done("the latest batch matched")
@@ -92,13 +96,14 @@ def _settle(service: Service, readers: int) -> None:
         make_room(session)
         for table, rows in matching.readers(range(1, readers + 1), models, edition.name):
             session.execute(insert(table), rows)
+        _insert(session, DigestRow, _digests(range(1, readers + 1), last))
         for day in range(_DAYS, 0, -1):
             at = NOW - timedelta(days=day)
             batch = BatchRow(made_at=at, papers=600, receipt="", matched_at=at)
             session.add(batch)
             session.flush()
-            _insert(session, MatchRow, _matches(readers, batch.id, at, last))
-        _insert(session, DigestRow, _digests(range(1, readers + 1), last))
+            first = (_DAYS - day) * readers + 1  # the day's digests are numbered as the readers are
+            _insert(session, MatchRow, _matches(readers, batch.id, at, last, first))
         _insert(session, FeedbackRow, _ratings(range(1, readers + 1), last, _RATED))
 
 
@@ -107,29 +112,30 @@ def _insert(session: Session, table: type[Base], rows: Iterator[dict[str, Any]])
         session.execute(insert(table), block)
 
 
-def _matches(readers: int, batch: int, at: datetime, last: int) -> Iterator[dict[str, Any]]:
+def _matches(readers: int, batch: int, at: datetime, last: int, digest: int) -> Iterator[dict[str, Any]]:
     chance = random.Random(batch)
     for profile in range(1, readers + 1):
         picks = [Pick(chance.randint(1, last), 1.0, "good") for _ in range(2 * _PICKS)]
         yield {
             "profile_id": profile, "batch_id": batch, "made_at": at, "ranked": 600,
-            "picks": pack(picks[:_PICKS], picks[_PICKS:]), "digest_id": None,
+            "picks": pack(picks[:_PICKS], picks[_PICKS:]), "digest_id": digest + profile - 1,
         }  # fmt: skip
 
 
 def _digests(people: Iterable[int], last: int) -> Iterator[dict[str, Any]]:
     """A digest a day for each of these subscribers, who have a profile of the same number."""
     chance = random.Random(1)
-    for person in people:
-        for day in range(_DAYS, 0, -1):
-            at = NOW - timedelta(days=day)
+    everybody = list(people)
+    for day in range(_DAYS, 0, -1):
+        queued = NOW - timedelta(days=day)
+        for person in everybody:
             items = [[chance.randint(1, last), 1.0, "good", []] for _ in range(_PICKS)]
             sections = [{"profile": person, "items": items}]
             yield {
-                "subscriber_id": person, "kind": "digest", "period": at.isoformat(), "state": "sent",
+                "subscriber_id": person, "kind": "digest", "period": queued.isoformat(), "state": "sent",
                 "message_id": f"{person}.{day}@example.org", "content": {"receipt": "", "sections": sections},
-                "attempts": 1, "next_attempt_at": None, "leased_until": None, "queued_at": at, "sent_at": at,
-                "last_error": "",
+                "attempts": 1, "next_attempt_at": None, "leased_until": None, "queued_at": queued,
+                "sent_at": queued + timedelta(minutes=chance.randint(1, 60)), "last_error": "",
             }  # fmt: skip
 
 
@@ -142,6 +148,38 @@ def _ratings(profiles: Iterable[int], last: int, each: int) -> Iterator[dict[str
                 "profile_id": profile, "paper_id": chance.randint(1, last), "opinion": opinion,
                 "at": NOW - timedelta(days=day), "via": "page",
             }  # fmt: skip
+
+
+def _watch(service: Service) -> None:
+    """Sources with a month of checks, one an hour of which one a day brings something, and a run a minute."""
+    with service.database.writing() as session:
+        sources = [
+            source_store.add(
+                session, name=f"Source {n}", kind="arxiv" if n % 2 else "feed",
+                location=f"https://example.org/{n}", every_minutes=60, now=NOW + timedelta(hours=1),
+            ).id
+            for n in range(_SOURCES)
+        ]  # fmt: skip
+        hours = [NOW - timedelta(hours=hour) for hour in range(24 * _DAYS, 0, -1)]
+        _insert(session, ReceiptRow, (_check(source, at) for at in hours for source in sources))
+        minutes = (NOW - timedelta(minutes=minute) for minute in range(1440 * _DAYS, 0, -1))
+        _insert(session, TurnRow, map(_turn, minutes))
+
+
+def _check(source: int, at: datetime) -> dict[str, Any]:
+    news = at.hour == 6
+    return {
+        "run": "r", "source_id": source, "at": at, "location": "", "format": "", "batch": at.date(),
+        "outcome": "papers" if news else "unchanged", "received": 40 * news, "new": 30 * news, "updated": 0,
+        "merged": 10 * news, "rejected": 0, "rejections": [], "note": "", "error": "",
+    }  # fmt: skip
+
+
+def _turn(at: datetime) -> dict[str, Any]:
+    return {
+        "job": "run", "slot": at, "run": "r", "taker": "host/7", "started_at": at, "finished_at": at,
+        "report": {}, "error": "",
+    }  # fmt: skip
 
 
 def _one_more(service: Service) -> Profile:

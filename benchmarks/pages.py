@@ -37,14 +37,16 @@ from profiles.profile import Profile
 from recommender import labels, shipped
 
 _BASE = "http://127.0.0.1:8000"
+_KEY = "an operator's key for measuring"
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An address, and the form that is sent there, if one is."""
+    """An address, the form that is sent there and the key that opens it, if there are such."""
 
     path: str
     form: dict[str, str] | None = None
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def measure(papers: int, subscribers: int, rounds: int) -> Iterator[dict[str, ob
     """The medians of alternating rounds, page by page, as the contract's JSON objects have them."""
     with tempfile.TemporaryDirectory() as folder:
         service, profile = installed(Path(folder), papers, subscribers)
-        settings = Settings(data=Path(folder), base_url=_BASE, previews_per_minute=0)
+        settings = Settings(data=Path(folder), base_url=_BASE, previews_per_minute=0, operator_key=_KEY)
         app = create_app(service, settings, lambda: NOW)
         asked = _count_queries(service)
         for name, page in _pages(service, profile).items():
@@ -119,6 +121,9 @@ def _pages(service: Service, profile: Profile) -> dict[str, Page]:
         "live preview": Page("/preview", statement | {"fragment": "1"}),
         "what weights would change": Page(f"{mine_of}/weights", term | {"fragment": "1"}),
         **{name: Page(path) for name, path in local.items()},
+        "operator": Page("/operator", key=_KEY),
+        "operator, by the API": Page("/api/v1/operator", key=_KEY),
+        "the operator's month, by the API": Page("/api/v1/operator/month", key=_KEY),
     }
 
 
@@ -155,6 +160,7 @@ async def _ask(app: ASGIApp, page: Page, times: int) -> Asked:
     sent = urlencode(page.form).encode() if page.form else b""
     headers = [(b"host", b"127.0.0.1:8000"), (b"content-length", str(len(sent)).encode())]
     headers += [(b"content-type", b"application/x-www-form-urlencoded")] if page.form else []
+    headers += [(b"authorization", f"Bearer {page.key}".encode())] if page.key else []
     scope: dict[str, Any] = {
         "type": "http", "method": "POST" if page.form else "GET", "path": url.path,
         "raw_path": url.path.encode(), "root_path": "", "query_string": url.query.encode(),

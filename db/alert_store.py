@@ -19,6 +19,7 @@ from db.tables import BatchRow, DigestRow, MatchRow, PaperRow, ScoresRow
 
 # The dial looks 30 days back; a batch that waited may still ask for the days before it.
 _SCORES_COUNT = timedelta(days=45)
+_NOT_SENT = ("cancelled", "empty", "failed", "queued", "sending", "suppressed")
 
 # --- batches ---------------------------------------------------------------------------------------------
 
@@ -326,10 +327,13 @@ def oldest_waiting(session: Session) -> datetime | None:
 
 
 def outbox_states(session: Session) -> dict[str, int]:
-    """How many mails are in each state."""
-    number = func.count().label("number")
-    query = select(DigestRow.state, number).group_by(DigestRow.state).order_by(DigestRow.state)
-    return {row.state: row.number for row in session.execute(query)}
+    """How many mails are in each state. Sent ones are those that are in no other, of which there are few:
+    SQLite counts all rows ten times as fast as those of the commonest state."""
+    mails = select(func.count()).select_from(DigestRow)
+    counts = [mails, *(mails.where(DigestRow.state == state) for state in _NOT_SENT)]
+    total, *others = session.execute(select(*(each.scalar_subquery() for each in counts))).one()
+    states = dict(zip(_NOT_SENT, others, strict=True)) | {"sent": total - sum(others)}
+    return {state: number for state, number in sorted(states.items()) if number}
 
 
 # --- rows --------------------------------------------------------------------------------------------------

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
+    Date,
     ForeignKey,
     Index,
     LargeBinary,
@@ -91,6 +93,21 @@ class DigestRow(Base):
     queued_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
     last_error: Mapped[str] = mapped_column(Text)
+
+
+class DayRow(Base):
+    """What a day (UTC) that is over came to, counted once: a month of mails is too much to be counted at each
+    look."""
+
+    __tablename__ = "day"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    # Digests sent; papers liked or saved.
+    digests: Mapped[int] = mapped_column(BigInteger)
+    likes: Mapped[int] = mapped_column(BigInteger)
+    # Seconds from announcement to mail: the median and the 95th percentile; NULL for a day without mail.
+    median_wait: Mapped[int | None]
+    high_wait: Mapped[int | None]
 
 
 class RelayRow(Base):

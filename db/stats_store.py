@@ -75,11 +75,13 @@ def checks(session: Session, since: datetime) -> list[Checks]:
         ReceiptRow.merged,
         ReceiptRow.rejected,
     )
+    # By the column itself SQLite would group all receipts there are, since it has an index on sources.
+    source = (ReceiptRow.source_id + 0).label("source")
     query = (
-        select(ReceiptRow.source_id, ReceiptRow.outcome, func.count(), *(func.sum(c) for c in counted))
+        select(source, ReceiptRow.outcome, func.count(), *(func.sum(c) for c in counted))
         .where(ReceiptRow.at > since)
-        .group_by(ReceiptRow.source_id, ReceiptRow.outcome)
-        .order_by(ReceiptRow.source_id, ReceiptRow.outcome)
+        .group_by(source, ReceiptRow.outcome)
+        .order_by(source, ReceiptRow.outcome)
     )
     return [Checks(*map(_plain, row)) for row in session.execute(query)]
 
@@ -103,10 +105,15 @@ def arrivals(session: Session, since: datetime) -> list[Arrival]:
     return [Arrival(at, day) for at, day in session.execute(query) if day is not None]
 
 
-def deliveries(session: Session, since: datetime, *, about: int) -> list[tuple[datetime, int]]:
-    """When digests were sent, and the newest batch in each; of very many an even sample of ``about`` many."""
+def deliveries(
+    session: Session, since: datetime, until: datetime | None = None, *, about: int
+) -> list[tuple[datetime, int]]:
+    """When digests were sent from one moment on, and before the other if one is given, and the newest batch
+    in each; of very many an even sample of ``about`` many."""
     # Only what was sent has a moment; asked for the state as well, SQLite takes the index of states.
-    sent = DigestRow.sent_at > since, DigestRow.kind == "digest"
+    sent = [DigestRow.sent_at >= since, DigestRow.kind == "digest"]
+    if until is not None:
+        sent.append(DigestRow.sent_at < until)
     number = select(func.count()).select_from(DigestRow).where(*sent).scalar_subquery()
     newest = select(func.max(MatchRow.batch_id)).where(MatchRow.digest_id == DigestRow.id).scalar_subquery()
     query = select(DigestRow.sent_at, newest).where(*sent, DigestRow.id % (number // about + 1) == 0)

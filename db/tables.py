@@ -6,6 +6,7 @@ from db.columns import Base, Key, Moment
 from db.delivery_tables import (
     BatchRow,
     BounceRow,
+    DayRow,
     DigestRow,
     LeaseRow,
     MatchRow,
@@ -45,6 +46,7 @@ __all__ = [
     "Base",
     "BatchRow",
     "BounceRow",
+    "DayRow",
     "DigestRow",
     "EditionRow",
     "EntryMarkRow",

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 
 from db import alert_store, paper_store, queue_store, relay_store, source_store, stats_store
+from db.day_store import Day
 from db.queue_store import Queue
 from db.records import Queued, Receipt, Source
 from db.relay_store import Relay
 from db.session import Database
-from db.stats_store import Arrival, BatchTimes, Checks, Post
-from jobs import diagnosis, receipts
+from db.stats_store import BatchTimes, Checks, Post
+from jobs import days, diagnosis, receipts
+from jobs.days import DAYS
 from jobs.diagnosis import Finding
-from jobs.sources import announcements
 
-DAYS = 30
 _DAY = timedelta(days=1)
-# So many digests tell the 95th percentile within one or two percent of the readers, whatever their number.
-_SAMPLE = 1_000
-_SAMPLE_OF_A_MONTH = 1_500
-# A feed that is read later than this after its announcement was filled in afterwards.
-_SAME = timedelta(days=2)
+# So many digests tell the 95th percentile within two percent of the readers, whatever their number.
+_SAMPLE = 500
 _CHECKS_TO_COME = 5
 
 SourceState = Literal["well", "failing", "paused", "new"]
@@ -97,7 +93,7 @@ def standing(database: Database, now: datetime) -> Standing:
     with database.reading() as session:
         batches = stats_store.batches(session, month)
         sent = stats_store.deliveries(session, day, about=_SAMPLE)
-        began = announced_at(batches, stats_store.arrivals(session, month))
+        began = days.announced_at(batches, stats_store.arrivals(session, month))
         return Standing(
             at=now, papers=paper_store.last_number(session), sources=tuple(source_store.every(session)),
             latest=source_store.latest_receipts(session), checks=tuple(stats_store.checks(session, day)),
@@ -167,30 +163,28 @@ def coming(stands: Standing, digest: datetime | None) -> list[tuple[datetime, st
 
 def month(database: Database, now: datetime) -> Month:
     """The last days, one by one."""
-    days = tuple(now.date() - _DAY * n for n in reversed(range(DAYS)))
-    since = now - _DAY * DAYS
     with database.reading() as session:
+        each = days.latest(session, now)
+        since = now - _DAY * DAYS
         papers = stats_store.papers_by_day(session, since)
-        digests = stats_store.digests_by_day(session, days)
         bounced = stats_store.bounces_by_day(session, since)
-        likes = stats_store.likes_by_day(session, days)
-        sent = stats_store.deliveries(session, since, about=_SAMPLE_OF_A_MONTH)
-        began = announced_at(stats_store.batches(session, since), stats_store.arrivals(session, since))
     by_source: dict[int, dict[date, int]] = {}
     for at, source, number in papers:
         by_source.setdefault(source, {})[at] = number
-    waits: dict[date, list[timedelta]] = {}
-    for moment, batch in sent:
-        if batch in began:
-            waits.setdefault(moment.date(), []).append(moment - began[batch])
     return Month(
-        days,
-        {source: tuple(of.get(d, 0) for d in days) for source, of in by_source.items()},
-        tuple(digests.get(d, 0) for d in days),
-        tuple(bounced.get(d, 0) for d in days),
-        tuple(likes.get(d, 0) for d in days),
-        tuple((quantile(waits[d], 0.5), quantile(waits[d], 0.95)) if d in waits else None for d in days),
+        tuple(each),
+        {source: tuple(of.get(d, 0) for d in each) for source, of in by_source.items()},
+        tuple(day.digests for day in each.values()),
+        tuple(bounced.get(d, 0) for d in each),
+        tuple(day.likes for day in each.values()),
+        tuple(_waits(day) for day in each.values()),
     )
+
+
+def _waits(day: Day) -> tuple[timedelta, timedelta] | None:
+    if day.median_wait is None or day.high_wait is None:
+        return None
+    return timedelta(seconds=day.median_wait), timedelta(seconds=day.high_wait)
 
 
 def names(sources: Iterable[Source]) -> dict[int, str]:
@@ -205,28 +199,3 @@ def by_source(month: Month, names: Mapping[int, str]) -> list[tuple[int, str, tu
     are as `names` gives them, and lack removed sources."""
     ranked = sorted(month.papers.items(), key=lambda item: (-sum(item[1]), item[0]))
     return [(number, names.get(number, f"removed ({number})"), values) for number, values in ranked]
-
-
-def announced_at(batches: Sequence[BatchTimes], arrivals: Sequence[Arrival]) -> dict[int, datetime]:
-    """When each batch was announced: when arXiv's feed of that day came out if the batch holds it, else when
-    the batch was made, since other sources say no more than the day."""
-    moments: dict[int, datetime] = {}
-    before: datetime | None = None
-    for batch in batches:
-        out = [
-            announcements.out_at(arrival.day)
-            for arrival in arrivals
-            if arrival.at <= batch.made_at and (before is None or arrival.at > before)
-        ]
-        late = [at for at in out if timedelta(0) <= batch.made_at - at <= _SAME]
-        moments[batch.id] = max(late, default=batch.made_at)
-        before = batch.made_at
-    return moments
-
-
-def quantile(waits: Iterable[timedelta], share: float) -> timedelta:
-    """The wait that this share of the waits does not exceed (nearest rank); zero if there are none."""
-    ordered = sorted(waits)
-    if not ordered:
-        return timedelta(0)
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]

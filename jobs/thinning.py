@@ -1,4 +1,4 @@
-"""Once a night, what grows by day and is no longer needed is deleted."""
+"""Once a night, days that are over are counted, and what grows by day and is no longer needed is deleted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime, time, timedelta
 
 from db import queue_store, thin_store, turn_store
 from db.session import Session
+from jobs import days
 from jobs.service import Service
 
 _AT = time(3)  # o'clock, UTC
@@ -15,8 +16,8 @@ _SCORES = timedelta(days=35)  # the dial learns from the last 30
 
 
 def thin(service: Service, now: datetime, run: str) -> dict[str, int] | None:
-    """Delete what is older than it is kept, if that was not done since three o'clock; how many rows of each
-    table, or None if it was."""
+    """Count the days that are over and delete what is older than it is kept, if that was not done since three
+    o'clock; how many rows of each table are gone, or None if it was."""
     slot = now.replace(hour=_AT.hour, minute=0, second=0, microsecond=0)
     slot = slot if slot <= now else slot - timedelta(days=1)
     with service.database.reading() as session:
@@ -26,6 +27,7 @@ def thin(service: Service, now: datetime, run: str) -> dict[str, int] | None:
         number = turn_store.claim(session, "thin", slot, run, run, now)
     if number is None:
         return None
+    days.keep(service.database, now)
     old, told = now - service.keep.readers, now - service.keep.log
     gone = {
         "match": _until_done(service, lambda s: thin_store.matches(s, old, at_most=_TOGETHER)),

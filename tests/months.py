@@ -19,7 +19,7 @@ from db.tables import (
     ProfileRow,
     SubscriberRow,
 )
-from jobs.overview import DAYS
+from jobs.days import DAYS
 from jobs.service import Service
 from tests.conftest import NOW
 

@@ -23,7 +23,7 @@ from db.tables import (
     DigestRow,
     LeaseRow,
 )
-from jobs import overview
+from jobs import days
 from jobs.service import Service
 from tests.conftest import NOW
 from tests.months import DAY, HOUR, MINUTE, a_month, add_source
@@ -222,7 +222,7 @@ def test_a_paper_of_arxiv_was_announced_when_its_feed_came_out(service: Service)
             [Receipt(number, made - MINUTE, "x", batch=day, received=9, new=9, outcome="papers")],
         )  # fmt: skip
         batches, arrivals = stats_store.batches(session, NOW - DAY), stats_store.arrivals(session, NOW - DAY)
-    (moment,) = overview.announced_at(batches, arrivals).values()
+    (moment,) = days.announced_at(batches, arrivals).values()
     assert moment == NOW.replace(hour=5, minute=10), "ten minutes after midnight, US Eastern"
 
 
@@ -231,8 +231,8 @@ def test_a_paper_of_arxiv_was_announced_when_its_feed_came_out(service: Service)
 )
 def test_quantiles_are_nearest_ranks(waits: list[int], median: int, high: int) -> None:
     given = [timedelta(minutes=n) for n in waits]
-    assert overview.quantile(given, 0.5) == timedelta(minutes=median)
-    assert overview.quantile(given, 0.95) == timedelta(minutes=high)
+    assert days.quantile(given, 0.5) == timedelta(minutes=median)
+    assert days.quantile(given, 0.95) == timedelta(minutes=high)
 
 
 def statements(database: Database, act: Any) -> int:

@@ -26,7 +26,7 @@ from app.web.context import AWeb, NoPageError
 from app.web.keeper import admit
 from db.queue_store import Queue
 from db.session import Database
-from jobs import overview
+from jobs import days, overview
 from jobs.overview import Standing
 
 router = APIRouter(include_in_schema=False)
@@ -134,7 +134,7 @@ def _mail(stands: Standing) -> Iterator[GaugeMetricFamily]:
         labels=["quantile"],
     )
     for share in (0.5, 0.95) if stands.waits else ():
-        waits.add_metric([str(share)], overview.quantile(stands.waits, share).total_seconds())
+        waits.add_metric([str(share)], days.quantile(stands.waits, share).total_seconds())
     yield waits
 
 

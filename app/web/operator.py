@@ -13,7 +13,7 @@ from app.web import charts, errands
 from app.web.context import AWeb, NoPageError, Web
 from app.web.keeper import admit
 from db import alert_store
-from jobs import overview, upkeep
+from jobs import days, overview, upkeep
 from jobs.alerts import wording
 from jobs.overview import Month, Standing
 
@@ -49,7 +49,7 @@ def page(web: AWeb, done: str = "", of: str = "") -> HTMLResponse:
         rows=watched[:_SHOWN_SOURCES], more=max(0, len(watched) - _SHOWN_SOURCES),
         by_hand=overview.by_hand(stands)[:_SHOWN_BY_HAND],
         findings=trouble.findings[:_SHOWN_FINDINGS], short=wording.ellipsis,
-        plots=list(_plots(stands, month)), waits=[overview.quantile(stands.waits, q) for q in (0.5, 0.95)],
+        plots=list(_plots(stands, month)), waits=[days.quantile(stands.waits, q) for q in (0.5, 0.95)],
         coming=overview.coming(stands, trouble.next_digest), span=charts.wait, said=_said(done, of),
     )  # fmt: skip
 

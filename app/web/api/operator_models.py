@@ -10,7 +10,8 @@ from pydantic import Field
 
 from app.web.api.fields import Model
 from db.records import Outcome, Queued, Receipt
-from jobs.overview import Month, SourceState, Standing, Trouble, Watched, by_source, coming, quantile
+from jobs.days import quantile
+from jobs.overview import Month, SourceState, Standing, Trouble, Watched, by_source, coming
 from jobs.receipts import result
 
 MailState = Literal["queued", "sending", "sent", "failed", "suppressed", "cancelled", "empty"]
