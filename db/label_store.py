@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import ColumnElement, delete, func, select, tuple_, update
+from sqlalchemy import and_, delete, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from db.bulk import insert_rows
@@ -106,15 +106,12 @@ def count(session: Session, kind: Kind, short: str, *, at_most: int) -> int:
     return session.scalar(select(func.count()).select_from(query.subquery())) or 0
 
 
-def days(session: Session, *, at_most: int) -> list[tuple[date, int]]:
-    """The latest announcement days, and how many papers each had."""
-    query = (
-        select(PaperRow.announced, func.count())
-        .where(PaperRow.announced.is_not(None))
-        .group_by(PaperRow.announced)
-        .order_by(PaperRow.announced.desc())
-        .limit(at_most)
-    )
+def days(session: Session, last: date | None = None, *, at_most: int) -> list[tuple[date, int]]:
+    """The latest announcement days, or those up to ``last``, and how many papers each had."""
+    query = select(PaperRow.announced, func.count()).where(PaperRow.announced.is_not(None))
+    if last is not None:
+        query = query.where(PaperRow.announced <= last)
+    query = query.group_by(PaperRow.announced).order_by(PaperRow.announced.desc()).limit(at_most)
     return [(day, papers) for day, papers in session.execute(query) if day is not None]
 
 
@@ -125,22 +122,19 @@ def neighbours(session: Session, day: date) -> tuple[date | None, date | None]:
     return session.scalar(before), session.scalar(after)
 
 
-def most_used(session: Session, kind: Kind, since: date, *, at_most: int) -> list[Counted]:
-    """The labels of a kind that most papers carry since a day, those with most first."""
-    return _counted(session, kind, PaperLabelRow.announced >= since, at_most)
-
-
-def of_day(session: Session, kind: Kind, day: date, *, at_most: int) -> list[Counted]:
-    """The labels of a kind that most papers of a day carry, those with most first."""
-    return _counted(session, kind, PaperLabelRow.announced == day, at_most)
-
-
-def _counted(session: Session, kind: Kind, limit: ColumnElement[bool], at_most: int) -> list[Counted]:
+def most_used(
+    session: Session, kind: Kind, first: date, last: date | None = None, *, at_most: int
+) -> list[Counted]:
+    """The labels of a kind that most papers of these days (both included, None for no end) carry, those with
+    most first."""
+    days = PaperLabelRow.announced >= first
+    if last is not None:
+        days = and_(days, PaperLabelRow.announced <= last)
     papers = func.count().label("papers")
     query = (
         select(LabelRow.slug, LabelRow.name, papers)
         .join(PaperLabelRow, PaperLabelRow.label_id == LabelRow.id)
-        .where(LabelRow.kind == kind, limit)
+        .where(LabelRow.kind == kind, days)
         .group_by(LabelRow.id, LabelRow.slug, LabelRow.name)
         .order_by(papers.desc(), LabelRow.slug)
         .limit(at_most)

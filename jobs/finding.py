@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from db import label_store, paper_store, search_store
+from db import label_store, paper_store, search_store, trend_store
 from db.label_store import Found, Guess
 from db.records import Stored
 from db.search_store import COUNTED_AT_MOST, Ranking, Span
@@ -16,6 +16,7 @@ from jobs.alerts import wording
 from jobs.passages import Mark, marked, passage
 from recommender import labels, query
 from recommender.labels import Kind
+from recommender.paper import paper_key
 from recommender.query import Part, Query
 
 PER_PAGE = 20
@@ -71,10 +72,12 @@ class Results:
 
 
 def find(session: Session, asked: Asked, cursor: str = "", *, at_most: int = PER_PAGE) -> Results:
-    """One page of a search; a cursor that is none begins at the first."""
+    """One page of a search; a cursor that is none begins at the first. Where nothing is asked for, or only
+    days, all papers are found; nothing where what was asked cannot be looked for."""
     wanted, span = asked.query, Span(asked.first, asked.last)
     if not wanted.asks:
-        return _of_days(session, asked, cursor, at_most) if asked.first or asked.last else Results()
+        everything = asked.first or asked.last or not (asked.typed.strip() or asked.chosen)
+        return _of_days(session, asked, cursor, at_most) if everything else Results()
     place = _CURSOR.fullmatch(cursor)
     newest = asked.newest or not wanted.parts
     any_word = bool(place and place["any"])
@@ -121,6 +124,23 @@ def _of_days(session: Session, asked: Asked, cursor: str, at_most: int) -> Resul
     total = label_store.count_of_days(session, asked.first, asked.last, at_most=COUNTED_AT_MOST + 1)
     shown, following = page(session, papers, at_most)
     return Results(shown, min(total, COUNTED_AT_MOST), total > COUNTED_AT_MOST, following)
+
+
+def named(session: Session, typed: str) -> Stored | None:
+    """The paper on hand of which the id, a link or the DOI was typed, and nothing else."""
+    if " " in typed.strip():
+        return None
+    try:
+        key = paper_key(typed)
+    except ValueError:
+        return None
+    return paper_store.by_keys(session, [key], with_sources=True).get(key)
+
+
+def first_of(session: Session, days: int, last: date | None, today: date) -> date:
+    """The first of so many days up to ``last``, else to the latest on hand, else to ``today``."""
+    end = last or trend_store.last_day(session) or today
+    return date.fromordinal(max(end.toordinal() - days + 1, 1))
 
 
 def newest(session: Session, wanted: Query, number: int | None, *, at_most: int) -> list[Found]:

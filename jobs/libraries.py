@@ -145,8 +145,10 @@ def _bibtex(content: str) -> Library:
     return _collected("BibTeX", (*map(_bibtex_entry, library.entries), *_bibtex_faults(library)))
 
 
-def _bibtex_entry(entry: Any) -> Entry:
+def _bibtex_entry(entry: Any, *, raw: bool = False) -> Entry:
     held = {key.lower(): str(field.value) for key, field in entry.fields_dict.items()}
+    if raw:  # with the braces or quotes around each value
+        held = {key: value[1:-1] if value[:1] in {"{", '"'} else value for key, value in held.items()}
     preprint = held.get("archiveprefix", held.get("eprinttype", "")).lower() in {"", "arxiv"}
     ids = [("arxiv" if preprint else "note", held.get("eprint", "")), ("doi", held.get("doi", ""))]
     ids += [("url", held.get("url", ""))]
@@ -159,7 +161,7 @@ def _bibtex_faults(library: Any) -> Iterator[Entry | Rejection]:
     for block in library.failed_blocks:
         inside = getattr(block, "ignore_error_block", None)
         if type(block).__name__ == "DuplicateBlockKeyBlock" and hasattr(inside, "fields_dict"):
-            yield _bibtex_entry(inside)  # two entries of one key are two papers as often as one
+            yield _bibtex_entry(inside, raw=True)  # two entries of one key are two papers as often as one
         else:
             yield Rejection(f"line {(block.start_line or 0) + 1}", "no whole BibTeX entry; check its braces")
 

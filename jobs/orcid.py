@@ -34,7 +34,12 @@ _INSTEAD = "give your name instead, or paste arXiv ids or DOIs"
 
 
 class OrcidError(Exception):
-    """An iD that brought no works; the message says why and what to do instead."""
+    """An iD that brought no works; the message says why and what to do instead. ``temporary``: the same may
+    bring some in a while."""
+
+    def __init__(self, message: str, *, temporary: bool = False) -> None:
+        super().__init__(message)
+        self.temporary = temporary
 
 
 def means_one(text: str) -> bool:
@@ -88,7 +93,8 @@ def works(service: Service, text: str) -> Imported:
 def _asked(service: Service, orcid: str) -> bytes:
     """ORCID's answer, once one of the places is free."""
     if not _PLACES.acquire(timeout=_WAIT_SECONDS):
-        raise OrcidError(f"Others are looking up theirs just now. Try again in a moment, or {_INSTEAD}.")
+        why = f"Others are looking up theirs just now. Try again in a moment, or {_INSTEAD}."
+        raise OrcidError(why, temporary=True)
     try:
         return service.orcid.fetcher.get(f"{service.orcid.address}/{orcid}/works").body
     except FetchError as error:
@@ -98,7 +104,8 @@ def _asked(service: Service, orcid: str) -> bytes:
             raise OrcidError(f"ORCID shows nothing of {orcid} (locked or given up); {_INSTEAD}.") from error
         # The iD is a person's; the operator needs only what went wrong.
         log.warning("ORCID was asked in vain", why=str(error).replace(orcid, "…"))
-        raise OrcidError(f"ORCID did not answer. Try again in some minutes, or {_INSTEAD}.") from error
+        why = f"ORCID did not answer. Try again in some minutes, or {_INSTEAD}."
+        raise OrcidError(why, temporary=True) from error
     finally:
         _PLACES.release()
 
@@ -116,7 +123,8 @@ def parse(data: bytes, what: str) -> Library:
         found = None
     groups = _inside(found, "group")
     if not isinstance(groups, list):
-        raise OrcidError(f"What ORCID answered cannot be read. Try again later, or {_INSTEAD}.")
+        why = f"What ORCID answered cannot be read. Try again later, or {_INSTEAD}."
+        raise OrcidError(why, temporary=True)
     dated = [_work(number, group) for number, group in enumerate(groups, start=1)]
     latest = sorted(dated, key=lambda pair: pair[0], reverse=True)
     return Library(what, tuple(entry for _, entry in latest if entry.title or entry.key))

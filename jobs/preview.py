@@ -15,7 +15,7 @@ from jobs.alerts.digest import Item
 from jobs.service import Service
 from profiles.edits import Wanted
 from profiles.profile import Profile
-from recommender import select
+from recommender import select, text
 from recommender.apart import TakenApart
 from recommender.dial import Recent
 from recommender.explain import Explainer
@@ -31,7 +31,7 @@ class Preview:
     """The papers that would be chosen, best first, the near misses, and of how many of which days.
 
     Each has its score; whether it has its reason too is up to who asked. ``heard`` are the phrases that the
-    statement was heard to say.
+    statement was heard to say and that are no stated terms.
     """
 
     items: tuple[Item, ...]
@@ -163,7 +163,8 @@ def _preview(
     first, last = (week.dates[0], week.dates[-1]) if week.dates else (None, None)
     if not week.papers or not (interests or judged):
         return Preview((), (), len(week.papers), first, last)
-    phrases = tuple(heard(fitted, interests.statement))
+    stated = {text.term(term) for term, _ in interests.terms}
+    phrases = tuple(term for term in heard(fitted, interests.statement) if text.term(term) not in stated)
     view = week.to([interests])
     weights = (weights or RANKERS[DEFAULT].learn(fitted, interests, judged)).on(view.edition)
     scores = view.scores(weights)

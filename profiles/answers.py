@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MOST = 200
+"""So many papers of a kind are carried along; more answers tell little more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answers:

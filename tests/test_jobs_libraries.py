@@ -76,6 +76,14 @@ def test_bibtex_keeps_the_good_entries_and_names_the_bad_lines() -> None:
     assert [r.where for r in found.rejected] == ["line 7 (none)", "line 5"]
 
 
+def test_two_bibtex_entries_of_one_key_are_both_read() -> None:
+    twice = b'@misc{a, title={One}, eprint={2510.21419}}\n@misc{a, title="Two", doi = {10.1000/two}}\n'
+    found = libraries.read(twice, "mine.bib")
+    assert [(e.title, e.key) for e in found.entries] == [
+        ("One", "arxiv:2510.21419"), ("Two", "doi:10.1000/two"),
+    ]  # fmt: skip
+
+
 def test_ris_csl_and_zotero_say_the_same() -> None:
     ris = libraries.read(RIS.encode(), "mine.ris")
     csl = libraries.read(json.dumps(CSL).encode(), "mine.json")

@@ -52,7 +52,8 @@ def of_day(web: AWeb, day: str, after: str = "") -> HTMLResponse:
         total = label_store.count_of_days(session, when, when, at_most=COUNTED_AT_MOST + 1)
         earlier, later = label_store.neighbours(session, when)
         parts = {
-            kind: label_store.of_day(session, kind, when, at_most=_OF_A_DAY) for kind in ("topic", "category")
+            kind: label_store.most_used(session, kind, when, when, at_most=_OF_A_DAY)
+            for kind in ("topic", "category")
         }
     response = web.page(
         "day.html", when=when, papers=papers, total=total, next=following, earlier=earlier, later=later,

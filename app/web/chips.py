@@ -9,7 +9,6 @@ from app.web.typed import Typed
 from db import paper_store
 from jobs.service import Service
 from profiles.request import RequestError
-from recommender import text
 
 if TYPE_CHECKING:
     from jobs.preview import Preview
@@ -46,8 +45,7 @@ def chips(service: Service, typed: Typed, found: Preview | None) -> Chips:
         wants = typed.interests()
     except RequestError:
         return Chips()
-    stated = {text.term(term) for term, _ in wants.terms}
-    heard = [] if found is None else [term for term in found.heard if text.term(term) not in stated]
+    heard = found.heard if found else ()
     seeds = wants.seeds[:MOST]
     papers = {}
     if seeds:

@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 
 from starlette.datastructures import FormData, UploadFile
 
-from app.web import errands
+from app.web import brought, errands
 from app.web.typed import Typed
 from jobs.alerts import wording
 from jobs.service import Service
-from profiles.portable import PortableError, is_profile, parse
+from profiles.portable import Portable
 from profiles.request import RequestError
 from recommender.paper import Paper
 
-MAX_LIBRARY = 2 * 1024 * 1024
 _MOST_BOXES = 40  # as many as a name brings
 
 
@@ -63,21 +62,11 @@ def _pasted(service: Service, typed: Typed) -> tuple[Typed, str]:
 def _uploaded(service: Service, typed: Typed, file: object) -> tuple[Typed, str]:
     if not isinstance(file, UploadFile) or not file.filename:
         raise RequestError("library", "Choose a file first, then press “Read the file”.")
-    data = file.file.read(MAX_LIBRARY + 1)
-    if len(data) > MAX_LIBRARY:
-        raise RequestError("library", f"A file may have {MAX_LIBRARY // 2**20} MB; export a part of it.")
     name = file.filename[:80]
-    if is_profile(data):
-        return _profile(typed, data, name), f"The profile of {name} stands in this form."
-    found = errands.imported(service, data, name, field="library")
+    found = brought.of_file(service, file.file.read(brought.MAX_LIBRARY + 1), name)
+    if isinstance(found, Portable):
+        return typed.with_profile(found), f"The profile of {name} stands in this form."
     return typed.with_library(found.seeds, found.titles), str(found)
-
-
-def _profile(typed: Typed, data: bytes, name: str) -> Typed:
-    try:
-        return typed.with_profile(parse(data.decode("utf-8", "replace"), name))
-    except PortableError as exc:
-        raise RequestError("library", str(exc.faults[0])) from exc
 
 
 def _works(service: Service, typed: Typed) -> Draft:
@@ -99,9 +88,7 @@ def _works(service: Service, typed: Typed) -> Draft:
 
 
 def _papers_by(service: Service, name: str) -> Sequence[Paper]:
-    if len(name.split()) < 2:
-        raise RequestError("byline", "Give your first and last name, as it stands on your papers.")
-    found = errands.papers_by(service, name)
+    found = brought.by_author(service, name)
     if not found:
         raise RequestError("byline", f"No paper on hand is by {name.strip()}; give ids or DOIs instead.")
     return found

@@ -108,14 +108,19 @@ def means_orcid(text: str) -> bool:
     return orcid.means_one(text)
 
 
+class NotNowError(RequestError):
+    """What is asked elsewhere is not to be had just now; the same request may be answered in a while."""
+
+
 def works(service: Service, typed: str) -> Imported:
-    """The works that ORCID lists for an iD, with those on hand found. Raises `RequestError` on ``byline``."""
+    """The works that ORCID lists for an iD, with those on hand found. Raises `RequestError` on ``byline``,
+    a `NotNowError` where ORCID does not answer."""
     from jobs import orcid
 
     try:
         return orcid.works(service, typed)
     except orcid.OrcidError as exc:
-        raise RequestError("byline", str(exc)) from exc
+        raise (NotNowError if exc.temporary else RequestError)("byline", str(exc)) from exc
 
 
 def ask_ten(service: Service, answers: Answers) -> list[Paper]:

@@ -11,6 +11,9 @@ MAX_BODY = 64 * 1024
 # A reference library of two megabytes, and what a form has beside it.
 MAX_UPLOAD = 2 * 1024 * 1024 + MAX_BODY
 _UPLOADS = ("/read", "/read/library")
+# All that the schema of the API allows in a profile, in the longest words, is 0.7 MB.
+MAX_JSON = 1024 * 1024
+_API = "/api/"
 # A delivery report returns our own mail, which may have 100 kB.
 MAX_REPORT = 1024 * 1024
 _REPORTS = "/bounces"
@@ -95,6 +98,8 @@ def _most(path: str) -> int:
     """How large a body this address takes, in bytes."""
     if path.endswith(_UPLOADS):
         return MAX_UPLOAD
+    if path.startswith(_API):
+        return MAX_JSON
     return MAX_REPORT if path == _REPORTS or path.startswith(f"{_REPORTS}/") else MAX_BODY
 
 

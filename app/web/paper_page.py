@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated
 
@@ -15,12 +14,10 @@ from app.web.context import AWeb, NoPageError, Web
 from app.web.mine import mine, opinions_of
 from app.web.pages import SHOWN_PARTS
 from app.web.search import CACHED
-from db import label_store, paper_store
-from db.records import Revision, Shown, Stored
+from db.records import Stored
 from jobs.alerts.digest import Item
 from jobs.alerts.exports import FORMS
-from jobs.alerts.readable import readable
-from jobs.revisions import Segment, diff
+from jobs.history import history
 from profiles.profile import Profile
 from recommender import labels
 from recommender.labels import Kind
@@ -29,18 +26,6 @@ from recommender.paper import Paper
 router = APIRouter(include_in_schema=False)
 
 _SIMILAR = 5
-# Words that are compared; a longer text is no abstract, and comparing takes the square of the time.
-_COMPARED = 1_500
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What an earlier version said, and how the next one, ``to`` (None where it has no number), differs."""
-
-    old: Revision
-    to: int | None
-    title: list[Segment]
-    abstract: list[Segment]
 
 
 @router.get("/papers/{key:path}", response_model=None)
@@ -87,43 +72,14 @@ def _page(
     opinions: Mapping[tuple[int, str], str] = MappingProxyType({}),
 ) -> HTMLResponse:  # fmt: skip
     with web.service.database.reading() as session:
-        changes = _changes(found.paper, paper_store.revisions(session, found.number))
-        shown = paper_store.shown_by(session, found.number)
-        guesses = label_store.guesses(session, [found.number]).get(found.number, ())
+        known = history(session, found)
     similar = errands.similar(web.service, found, at_most=_SIMILAR)
     return web.page(
-        "paper.html", paper=found.paper, changes=changes, shown=_first_showings(shown), guesses=guesses,
+        "paper.html", paper=found.paper, changes=known.changes, shown=known.shown,
+        guesses=known.guesses,
         similar=similar, filed=_filed(found.paper), item=item, profile=profile, token=token,
         opinions=opinions,
     )  # fmt: skip
-
-
-def _changes(paper: Paper, revisions: Sequence[Revision]) -> list[Change]:
-    """What each version changed, the latest first."""
-    if not revisions:
-        return []
-    later = [(r.version, r.title, r.abstract) for r in revisions[1:]]
-    later.append((paper.version or 0, paper.title, paper.abstract))
-    changes = [
-        Change(old, version or None, _compared(old.title, title), _compared(old.abstract, abstract))
-        for old, (version, title, abstract) in zip(revisions, later, strict=True)
-    ]
-    return changes[::-1]
-
-
-def _compared(old: str, new: str) -> list[Segment]:
-    old, new = readable(old), readable(new)
-    if max(len(old.split()), len(new.split())) > _COMPARED:
-        return [Segment("same", new)]
-    return diff(old, new)
-
-
-def _first_showings(shown: Sequence[Shown]) -> list[Shown]:
-    """Each source once for each version: a cross-list of the same version says nothing new."""
-    found: dict[tuple[str, int | None], Shown] = {}
-    for one in shown:
-        found.setdefault((one.source, one.version), one)
-    return list(found.values())
 
 
 def _filed(paper: Paper) -> dict[Kind, list[str]]:

@@ -12,12 +12,10 @@ from app.web.draft import Draft
 from app.web.home import show_home
 from app.web.mine import form, mine
 from app.web.typed import Typed
-from profiles.answers import Answers
+from profiles.answers import MOST, Answers
 from profiles.request import LONGEST
 
 router = APIRouter(include_in_schema=False)
-
-_MOST = 200  # answers that one form carries along
 
 
 @router.get("/pick")
@@ -71,7 +69,7 @@ def _answers(fields: FormData) -> Answers:
         key, said = str(fields.get(f"paper{at}", "")).strip(), str(fields.get(f"say{at}", ""))
         if key and not key.isspace():
             held[{"like": "liked", "no": "refused"}.get(said, "passed")].append(key)
-    liked, refused, passed = (tuple(dict.fromkeys(keys))[:_MOST] for keys in held.values())
+    liked, refused, passed = (tuple(dict.fromkeys(keys))[:MOST] for keys in held.values())
     return Answers(str(fields.get("statement", ""))[: LONGEST["statement"]], liked, refused, passed)
 
 

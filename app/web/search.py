@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from app.web import errands
 from app.web.context import AWeb, Web
 from db import index_store, label_store
 from jobs import finding
 from jobs.finding import Asked
 from recommender.labels import Kind
-from recommender.paper import paper_key
 
 router = APIRouter(prefix="/papers", include_in_schema=False)
 
@@ -27,7 +25,7 @@ FILTERS: Final[tuple[tuple[Kind, str, str], ...]] = (
 )
 _LONGEST = 500
 _DAYS = 14
-_WINDOW = timedelta(days=30)
+LABEL_DAYS = 30  # over which a label's papers are counted
 _SHOWN: Final[dict[Kind, int]] = {"topic": 24, "category": 40, "area": 12, "institution": 24}
 # What the page may be kept for: nothing private stands on it.
 CACHED = {"cache-control": "public, max-age=60"}
@@ -46,12 +44,12 @@ def search(
     typed = {name: value.strip()[:_LONGEST] for name, value in given.items() if value.strip()}
     if not typed.keys() - {"sort"}:
         return _index(web)
-    if (key := _key(q)) and (known := _known(web, key)):
-        return RedirectResponse(f"{web.pages.prefix}{known}", 303)
     days = {name: _day(typed.get(name, "")) for name in ("first", "last")}
     chosen = tuple((kind, typed[kind]) for kind in (*_kinds(), "area") if kind in typed)
     asked = Asked(typed.get("q", ""), chosen, days["first"], days["last"], sort == "newest")
     with web.service.database.reading() as session:
+        if known := finding.named(session, q):
+            return RedirectResponse(web.pages.paper_page(known.paper), 303)
         found = finding.find(session, asked, after)
         waiting = 0 if found.papers else index_store.count_waiting(session)
     wrong = [name for name, day in days.items() if day is None and name in typed]
@@ -67,9 +65,9 @@ def _index(web: Web) -> HTMLResponse:
     """The latest days, topics, areas, categories and institutions, with how many papers each has."""
     with web.service.database.reading() as session:
         days = label_store.days(session, at_most=_DAYS)
-        since = (days[0][0] if days else web.clock().date()) - _WINDOW
+        first = finding.first_of(session, LABEL_DAYS, None, web.clock().date())
         labels = {
-            kind: label_store.most_used(session, kind, since, at_most=most) for kind, most in _SHOWN.items()
+            kind: label_store.most_used(session, kind, first, at_most=most) for kind, most in _SHOWN.items()
         }
         waiting = index_store.count_waiting(session)
     response = web.page(
@@ -82,22 +80,6 @@ def _index(web: Web) -> HTMLResponse:
 
 def _kinds() -> tuple[Kind, ...]:
     return tuple(kind for kind, _, _ in FILTERS)
-
-
-def _key(typed: str) -> str:
-    """The key of a paper, where an id, a link or a DOI was typed and nothing else."""
-    if " " in typed.strip():
-        return ""
-    try:
-        return paper_key(typed)
-    except ValueError:
-        return ""
-
-
-def _known(web: Web, key: str) -> str:
-    with web.service.database.reading() as session:
-        found = errands.paper(session, key)
-    return web.pages.paper_page(found.paper).removeprefix(web.pages.prefix) if found else ""
 
 
 def _day(typed: str) -> date | None:

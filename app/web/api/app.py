@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from app.version import VERSION
-from app.web.api import docs, operator, papers, problems, profiles, readers
+from app.web.api import docs, interests, operator, papers, problems, profiles, readers, searching
 from app.web.context import Web
 from app.web.keeper import Keeper
 from app.web.limits import Limits
@@ -21,6 +21,8 @@ _ABOUT = (
 )
 TAGS = {
     "papers": "The papers on hand, for whatever interest.",
+    "search": "Finding papers by what they say, by day and by label, and what rises.",
+    "interests": "Before a profile: what you bring is read, and what you would get is shown.",
     "profiles": "What you want to read about, what it brought, and what you said of that.",
     "you": "The reader whom the key belongs to, and the keys themselves.",
     "operator": "How the service is doing, and the acts of whoever runs it.",
@@ -36,8 +38,8 @@ def create(web: Web, limits: Limits, keeper: Keeper) -> FastAPI:
     )  # fmt: skip
     api.state.web, api.state.limits, api.state.keeper = web, limits, keeper
     first = APIRouter(prefix="/v1")
-    for router in (readers.router, profiles.router, papers.router, operator.router):
-        first.include_router(router)
+    for part in (readers, profiles, papers, searching, interests, operator):
+        first.include_router(part.router)
     api.include_router(first)
     problems.explain(api)
 

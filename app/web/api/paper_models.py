@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from app.web.api.fields import Model, Short
+from app.web.api.profile_models import Interest
+from db.label_store import Guess
 from jobs.alerts import wording
 from jobs.alerts.digest import Item, Part
+from recommender.interest import Interests
 from recommender.paper import Paper
+
+if TYPE_CHECKING:
+    from jobs.preview import Preview
 
 
 class PaperOut(Model):
@@ -33,6 +40,8 @@ class PaperOut(Model):
     journal_ref: str
     comment: str
     code_url: str
+    contributions: str = Field(description="What it contributes, as a digest has it")
+    withdrawn: bool
     announced: date | None
     sources: list[str]
 
@@ -45,8 +54,40 @@ class PaperOut(Model):
             institutions=list(paper.institutions), categories=list(paper.categories), area=paper.area,
             topics=list(paper.topics), keywords=list(paper.keywords), url=wording.address(paper),
             doi=paper.doi, journal_ref=paper.journal_ref, comment=paper.comment, code_url=paper.code_url,
-            announced=paper.announced, sources=list(paper.sources),
+            contributions=paper.contributions, withdrawn=paper.withdrawn, announced=paper.announced,
+            sources=list(paper.sources),
         )  # fmt: skip
+
+
+class Brief(Model):
+    """A paper in short; ``/papers/{id}`` has the rest."""
+
+    id: str
+    title: str
+    authors: list[str]
+    announced: date | None
+    url: str
+
+    @classmethod
+    def of(cls, paper: Paper) -> Brief:
+        """A stored paper."""
+        return cls(
+            id=paper.id, title=paper.title, authors=list(paper.authors), announced=paper.announced,
+            url=wording.address(paper),
+        )  # fmt: skip
+
+
+class Guessed(Model):
+    """A label that no source gave, guessed from the paper's words."""
+
+    kind: Literal["topic", "area"]
+    name: str
+    certainty: float = Field(description="From 0 to 1")
+
+    @classmethod
+    def of(cls, guess: Guess) -> Guessed:
+        """A stored guess."""
+        return cls(kind=guess.kind, name=guess.name, certainty=guess.share)
 
 
 class Contribution(Model):
@@ -109,13 +150,28 @@ class Digests(Model):
 
 
 class PreviewOut(Model):
-    """What an interest would have brought in the latest days on hand."""
+    """What an interest would have brought in the latest days on hand, and how it was understood."""
 
     papers: list[Scored]
-    near: list[Scored]
-    ranked: int
+    near: list[Scored] = Field(description="Those just under the cut")
+    ranked: int = Field(description="How many papers were ranked")
     first: date | None
     last: date | None
+    heard: list[str] = Field(description="Terms that the statement was heard to say, beside those stated")
+    understood: Interest = Field(
+        description="The interest with what its statement names (papers, categories, people, weighed terms) "
+        "in its own field"
+    )
+    liked: list[Brief] = Field(description="Those of the papers you like that are on hand")
+
+    @classmethod
+    def of(cls, found: Preview, wants: Interests, liked: Sequence[Paper]) -> PreviewOut:
+        """A preview of these interests."""
+        return cls(
+            papers=[Scored.of(item) for item in found.items], near=[Scored.of(item) for item in found.near],
+            ranked=found.ranked, first=found.first, last=found.last, heard=list(found.heard),
+            understood=Interest.of(wants), liked=[Brief.of(paper) for paper in liked],
+        )  # fmt: skip
 
 
 class FeedbackIn(Model):

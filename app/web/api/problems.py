@@ -38,6 +38,7 @@ WORDS = {
     413: "The body is too large.",
     422: "Something in the request cannot be used.",
     429: "Too many requests; the answer says in Retry-After when the next one is allowed.",
+    503: "What this asks elsewhere is not to be had just now; try again in a minute.",
 }
 
 

@@ -8,11 +8,13 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from app.web.api import rules
-from app.web.api.fields import MOST, Category, Model, Named, Person, Phrase, Text
+from app.web.api.fields import MOST, MOST_LIKES, Category, Model, Named, Person, Phrase, Text
 from jobs.alerts.links import Links
 from profiles.delivery import DeliveryPlan
 from profiles.profile import Profile
-from profiles.request import LONGEST, MOST_PER_DAY, Request, request
+from profiles.request import LONGEST, MOST_PER_DAY, Request, RequestError, interests_of, request
+from profiles.understood import Understood, understood
+from recommender.interest import Interests
 
 
 class Term(Model):
@@ -38,7 +40,10 @@ class Wanted(Model):
     model_config = ConfigDict(json_schema_extra=rules.STATES_SOMETHING)
 
     statement: Text = Field(
-        "", max_length=LONGEST["statement"], description="What you work on, in a sentence"
+        "",
+        max_length=LONGEST["statement"],
+        description="What you work on, in a sentence. Papers, categories and people that it names go into "
+        "their own fields, as from the form",
     )
     terms: list[Term] = Field([], max_length=MOST, description="Words and phrases that count for themselves")
     authors: list[Person] = Field([], max_length=MOST, description="People whose papers you follow, by name")
@@ -46,21 +51,37 @@ class Wanted(Model):
         [], max_length=MOST, description="Such as cs.DC, or math.* for a whole archive"
     )
     likes: list[Named] = Field(
-        [], max_length=MOST, description="Papers that you like: arXiv ids or links, or DOIs"
+        [], max_length=MOST_LIKES, description="Papers that you like: arXiv ids or links, or DOIs"
     )
     mutes: Mutes = Field(Mutes(), description="What never to show")
     per_day: int = Field(5, ge=1, le=MOST_PER_DAY, description="About so many papers a day")
 
     def request(self, email: str = "", name: str = "", plan: Delivery | None = None) -> Request:
-        """The same, checked. Raises `RequestError`."""
+        """The same, checked, with what the statement names in its own field. Raises `RequestError`."""
+        said = _sorted(self.statement)
         mutes = [f"{kind}:{one}" for kind, several in (
             ("term", self.mutes.terms), ("author", self.mutes.authors), ("category", self.mutes.categories)
         ) for one in several]  # fmt: skip
         return request(
-            email=email, name=name, statement=self.statement, authors=self.authors,
-            terms=[f"{one.term}={one.weight:.4f}" for one in self.terms], categories=self.categories,
-            likes=self.likes, mutes=mutes, per_day=self.per_day, **(plan or Delivery()).model_dump(),
+            email=email, name=name, statement=said.statement, authors=[*self.authors, *said.authors],
+            terms=[*(f"{one.term}={one.weight:.4f}" for one in self.terms), *said.terms],
+            categories=[*self.categories, *said.categories], likes=[*self.likes, *said.likes],
+            mutes=[*mutes, *said.mutes], per_day=self.per_day, **(plan or Delivery()).model_dump(),
         )  # fmt: skip
+
+
+def _sorted(statement: str) -> Understood:
+    """What stands in a statement; all of it are words where a line names what there cannot be."""
+    read = understood(statement)
+    try:
+        interests_of(
+            terms=read.terms, authors=read.authors, categories=read.categories, likes=read.likes,
+            mutes=read.mutes,
+        )  # fmt: skip
+    except RequestError:
+        # A program that sends a field for each thing may well have "papers: on sorting" in its sentence.
+        return Understood(statement)
+    return read
 
 
 class Delivery(Model):
@@ -140,6 +161,30 @@ class Muted(Model):
     terms: list[str]
     authors: list[str]
     categories: list[str]
+
+
+class Interest(Model):
+    """What an interest says, in the fields of a profile's request."""
+
+    statement: str
+    terms: list[StatedTerm]
+    authors: list[str]
+    categories: list[str]
+    likes: list[str]
+    mutes: Muted
+
+    @classmethod
+    def of(cls, wants: Interests) -> Interest:
+        """Interests as they are held."""
+        return cls(
+            statement=wants.statement,
+            terms=[StatedTerm(term=term, weight=weight) for term, weight in wants.terms],
+            authors=list(wants.authors), categories=list(wants.categories), likes=list(wants.seeds),
+            mutes=Muted(
+                terms=list(wants.mutes.terms), authors=list(wants.mutes.authors),
+                categories=list(wants.mutes.categories),
+            ),
+        )  # fmt: skip
 
 
 class ProfileOut(Model):
