@@ -67,12 +67,3 @@ def listening(port: int) -> bool:
     """Whether a process takes connections there."""
     with socket.socket() as asked:
         return asked.connect_ex(("127.0.0.1", port)) == 0
-
-
-def paperwatch(*arguments: str, cwd: Path, environment: dict[str, str]) -> str:
-    """What a command of ours prints; it must end well."""
-    return subprocess.run(
-        [sys.executable, "-m", "app.cli", *arguments],
-        cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT), **environment}, check=True, capture_output=True,
-        text=True, timeout=60,
-    ).stdout  # fmt: skip

@@ -13,10 +13,10 @@ from jobs import deliver
 from jobs.alerts.signing import Signer, SigningError
 from jobs.alerts.smtp import Pool
 from jobs.service import Service
+from tests.commands import paperwatch
 from tests.conftest import NOW
 from tests.mail_server import Inbox, receiving, relay
 from tests.outboxes import waiting
-from tests.test_app_cli import paperwatch
 
 DOMAIN, SELECTOR = "papers.example.org", "pw1"
 

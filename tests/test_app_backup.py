@@ -18,10 +18,11 @@ from app.settings import load
 from db import copying
 from db.session import Database
 from jobs.pipeline import run_once
+from tests.commands import paperwatch
 from tests.conftest import create
 from tests.full_database import everything
 from tests.readers import subscribe_reader, write_digest
-from tests.test_app_cli import SAMPLES, paperwatch
+from tests.test_app_cli import SAMPLES
 
 
 def _ok(*arguments: str, cwd: Path, **environment: str) -> str:

@@ -11,22 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.commands import paperwatch
 from tests.conftest import ROOT
 
 SAMPLES = ROOT / "samples"
-
-
-def paperwatch(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "app.cli", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        check=False,
-        timeout=60,
-    )
 
 
 def printed(result: subprocess.CompletedProcess[str]) -> Any:

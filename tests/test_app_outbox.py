@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import paperwatch
 from tests.mail_server import Inbox, receiving
 from tests.processes import free_port
-from tests.test_app_cli import SAMPLES, paperwatch, printed
+from tests.test_app_cli import SAMPLES, printed
 
 ADDRESS = "reader@example.org"
 

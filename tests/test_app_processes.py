@@ -15,8 +15,9 @@ from pathlib import Path
 import feedparser
 import pytest
 
+from tests.commands import paperwatch
 from tests.mail_server import Inbox, receiving
-from tests.processes import free_port, get, listening, paperwatch, running, wait_for
+from tests.processes import free_port, get, listening, running, wait_for
 from tests.readers import write_digest
 
 
@@ -47,9 +48,10 @@ def test_the_whole_service_serves_ranks_and_mails_and_survives_kill_9(
     }  # fmt: skip
     made = paperwatch(
         "profile", "create", "--email", "reader@example.org", "--statement", "speculative decoding",
-        "--every", "announced", cwd=tmp_path, environment=here,
+        "--every", "announced", cwd=tmp_path, **here,
     )  # fmt: skip
-    feed = made.rpartition("feed: ")[2].strip()
+    assert made.returncode == 0, made.stderr
+    feed = made.stdout.rpartition("feed: ")[2].strip()
     with running("run", cwd=tmp_path, environment=here):
         wait_for(lambda: get(f"http://127.0.0.1:{port}/readyz"))
         write_digest(folder, "monday.md", wanted=3)

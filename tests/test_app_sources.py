@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from jobs.adding import UnclearSourceError, described
+from tests.commands import paperwatch
 from tests.conftest import NOW, ROOT
 from tests.fake_arxiv import Clock, FakeArxiv, make_papers
-from tests.test_app_cli import paperwatch, printed
+from tests.test_app_cli import printed
 
 FEEDS = "https://rss.arxiv.org/rss"
 OPML = """<opml version="2.0"><body><outline text="Papers">

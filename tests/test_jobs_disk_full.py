@@ -6,7 +6,6 @@ Run as a module, this file is the sending process whose files may not grow.
 from __future__ import annotations
 
 import resource
-import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from jobs.alerts.links import Links
 from jobs.alerts.mail import Sender
 from jobs.alerts.smtp import Pool
 from jobs.service import Service
+from tests.commands import module
 from tests.conftest import NOW, ROOT
 from tests.mail_server import Inbox, receiving, relay
 from tests.outboxes import states, waiting
@@ -51,10 +51,7 @@ def test_a_full_disk_ends_the_run_and_the_next_one_repeats_nothing(
     service.journal = tmp_path / "taken"
     inbox = Inbox()
     with receiving(inbox) as port:
-        run = subprocess.run(
-            [sys.executable, "-m", "tests.test_jobs_disk_full", database.url, str(port), service.journal],
-            cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
+        run = module("tests.test_jobs_disk_full", database.url, str(port), str(service.journal), cwd=ROOT)
         assert run.returncode == 1
         assert "sqlite3.OperationalError" in run.stderr
         before = len(inbox.taken)
