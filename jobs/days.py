@@ -19,7 +19,7 @@ from jobs.sources import announcements
 DAYS = 30
 _DAY = timedelta(days=1)
 # So many digests of a day tell its 95th percentile within three percent of the readers.
-_SAMPLE = 200
+_SAMPLE = 100
 # A mail may hold what waited for it: a week for a weekly one, longer for one that was paused.
 _BATCHES = _DAY * 30
 # A feed that is read later than this after its announcement was filled in afterwards.

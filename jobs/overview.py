@@ -21,7 +21,7 @@ from jobs.diagnosis import Finding
 
 _DAY = timedelta(days=1)
 # So many digests tell the 95th percentile within two percent of the readers, whatever their number.
-_SAMPLE = 500
+_SAMPLE = 250
 _CHECKS_TO_COME = 5
 
 SourceState = Literal["well", "failing", "paused", "new"]
