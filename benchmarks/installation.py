@@ -151,8 +151,8 @@ def _ratings(profiles: Iterable[int], last: int, each: int) -> Iterator[dict[str
 
 
 def _watch(service: Service) -> None:
-    """Sources with a month of checks, and a run a minute. Of checks that brought nothing one a day is kept, as the
-    service does where they all say the same."""
+    """Sources with a month of checks, and a run a minute. Of checks that brought nothing one a day is kept:
+    the service keeps the last one where they all say the same."""
     with service.database.writing() as session:
         sources = [
             source_store.add(
