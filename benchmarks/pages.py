@@ -1,4 +1,6 @@
-"""What each page costs the server: milliseconds, bytes and queries, beside a bare route with the same bytes.
+"""What each page, and what the API does as pages do, costs the server: milliseconds, bytes and queries.
+
+Each is measured beside a bare route with the same bytes.
 
 ``python -m benchmarks.pages --papers 200000 --subscribers 10000`` prints one JSON object a page. The
 database is SQLite on disk; both applications are called through ASGI here, so no network is in the figures.
@@ -16,7 +18,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -31,22 +33,32 @@ from starlette.types import ASGIApp, Message
 from app.settings import Settings
 from app.web.server import create_app
 from benchmarks.installation import NOW, installed
+from db import key_store
 from jobs import reading
 from jobs.service import Service
 from profiles.profile import Profile
 from recommender import labels, shipped
 
 _BASE = "http://127.0.0.1:8000"
+_READERS = "a reader's key for measuring"
 _KEY = "an operator's key for measuring"
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An address, the form that is sent there and the key that opens it, if there are such."""
+    """An address, the form or body that is sent there and the key that opens it, if there are such."""
 
     path: str
     form: dict[str, str] | None = None
     key: str = ""
+    body: object = None
+
+    @property
+    def sent(self) -> bytes:
+        """What is sent."""
+        if self.form:
+            return urlencode(self.form).encode()
+        return b"" if self.body is None else json.dumps(self.body).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +70,20 @@ class Asked:
     cpu: list[float]
 
 
-def measure(papers: int, subscribers: int, rounds: int) -> Iterator[dict[str, object]]:
-    """The medians of alternating rounds, page by page, as the contract's JSON objects have them."""
+def measure(papers: int, subscribers: int, rounds: int, only: str = "") -> Iterator[dict[str, object]]:
+    """The medians of alternating rounds, page by page, as the contract's JSON objects have them; of all
+    pages, or of those with ``only`` in their names."""
     with tempfile.TemporaryDirectory() as folder:
         service, profile = installed(Path(folder), papers, subscribers)
-        settings = Settings(data=Path(folder), base_url=_BASE, previews_per_minute=0, operator_key=_KEY)
+        settings = Settings(
+            data=Path(folder), base_url=_BASE, previews_per_minute=0, api_per_minute=0, operator_key=_KEY
+        )
         app = create_app(service, settings, lambda: NOW)
         asked = _count_queries(service)
-        for name, page in _pages(service, profile).items():
+        pages = _pages(service, profile) | _operations(service, profile)
+        for name, page in pages.items():
+            if only not in name:
+                continue
             first = asyncio.run(_ask(app, page, 1))  # what is loaded once is not measured
             before = asked[0]
             asyncio.run(_ask(app, page, 1))
@@ -127,6 +145,31 @@ def _pages(service: Service, profile: Profile) -> dict[str, Page]:
     }
 
 
+def _operations(service: Service, profile: Profile) -> dict[str, Page]:
+    """What the API does that these pages do, each by the name of its page."""
+    with service.database.writing() as session:
+        key_store.add(session, profile.subscriber_id, "measuring", _READERS, NOW)
+    paper = reading.latest(service, profile, NOW, 1)[0].item.paper
+    words = paper.title.split()
+    statement = {"statement": "KV cache decoding for large language models", "per_day": 5}
+    entries = [{"title": f"Title {n}", "DOI": f"10.1000/{n}"} for n in range(1_000)]
+    found = {
+        "live preview": Page("/preview", body=statement), "pick ten": Page("/picks", body={}),
+        "a library of a thousand": Page("/read/library", body=entries),
+        "an author's papers": Page("/read/author", body={"name": paper.authors[0]}),
+        "papers": Page("/labels/topic"), "days": Page("/days"), "trends": Page("/trends"),
+        "paper": Page(f"/papers/{paper.id}"), "similar papers": Page(f"/similar/{paper.id}"),
+        "search": Page(f"/search?q={quote(' '.join(words[:2]))}"),
+        "search for common words": Page(f"/search?q={quote(' '.join(_common_words()))}"),
+        "search for an author": Page(f"/search?author={quote(paper.authors[0])}"),
+        "category": Page(f"/search?category={paper.categories[0]}"),
+    }  # fmt: skip
+    return {
+        f"api: {name}": replace(page, path=f"/api/v1{page.path}", key=_READERS)
+        for name, page in found.items()
+    }
+
+
 def _search(words: list[str]) -> str:
     return f"/papers?q={quote(' '.join(words))}"
 
@@ -157,12 +200,13 @@ def _bare(body: bytes) -> Starlette:
 
 async def _ask(app: ASGIApp, page: Page, times: int) -> Asked:
     url = urlsplit(page.path)
-    sent = urlencode(page.form).encode() if page.form else b""
+    sent = page.sent
     headers = [(b"host", b"127.0.0.1:8000"), (b"content-length", str(len(sent)).encode())]
     headers += [(b"content-type", b"application/x-www-form-urlencoded")] if page.form else []
+    headers += [(b"content-type", b"application/json")] if page.body is not None else []
     headers += [(b"authorization", f"Bearer {page.key}".encode())] if page.key else []
     scope: dict[str, Any] = {
-        "type": "http", "method": "POST" if page.form else "GET", "path": url.path,
+        "type": "http", "method": "POST" if sent else "GET", "path": url.path,
         "raw_path": url.path.encode(), "root_path": "", "query_string": url.query.encode(),
         "headers": headers, "scheme": "http", "server": ("127.0.0.1", 8000), "client": ("127.0.0.1", 1),
         "http_version": "1.1", "asgi": {"version": "3.0"},
@@ -192,6 +236,7 @@ if __name__ == "__main__":
     parser.add_argument("--papers", type=int, default=20_000)
     parser.add_argument("--subscribers", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--only", default="", help="pages with this in their names")
     chosen = parser.parse_args()
-    for line in measure(chosen.papers, chosen.subscribers, chosen.rounds):
+    for line in measure(chosen.papers, chosen.subscribers, chosen.rounds, chosen.only):
         print(json.dumps(line), flush=True)

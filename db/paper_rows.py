@@ -75,15 +75,15 @@ def values(paper: Paper, label: str | None) -> dict[str, Any]:
     extra: dict[str, Any] = {name: word for name, word in zip(_WORDS, _words(paper), strict=True) if word}
     extra |= {name: list(items) for name, items in zip(_LISTS, _lists(paper), strict=True) if items}
     return {
-        "key": paper.id, "title_key": label, "version": paper.version, "title": _kept(paper.title),
-        "abstract": _kept(paper.abstract), "summary": _kept(paper.summary), "authors": list(paper.authors),
+        "key": paper.id, "title_key": label, "version": paper.version, "title": kept(paper.title),
+        "abstract": kept(paper.abstract), "summary": kept(paper.summary), "authors": list(paper.authors),
         "authors_complete": paper.authors_complete, "categories": list(paper.categories),
         "announced": paper.announced, "announce_type": paper.announce_type, "url": paper.url,
         "withdrawn": paper.withdrawn, "extra": extra,
     }  # fmt: skip
 
 
-def _kept(text: str) -> str:
+def kept(text: str) -> str:
     """The text as both databases can hold it: PostgreSQL takes no NUL, and neither half a surrogate pair."""
     if text.isascii() and "\0" not in text:
         return text

@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.bulk import among, insert_rows, one_at_a_time
-from db.paper_rows import COLUMNS, stored, values
+from db.paper_rows import COLUMNS, kept, stored, values
 from db.records import Revision, Shown, Stored
 from db.session import insert_or
 from db.tables import AliasRow, Base, FeedbackRow, PaperRow, RevisionRow, SightingRow, SourceRow
@@ -275,7 +275,8 @@ def by_numbers(session: Session, numbers: Iterable[int], *, with_sources: bool =
 
 def by_keys(session: Session, keys: Iterable[str], *, with_sources: bool = False) -> dict[str, Stored]:
     """Stored papers by the key or alias asked for; unknown keys are left out."""
-    wanted = list(dict.fromkeys(keys))
+    # Strangers may ask for what is no text to PostgreSQL.
+    wanted = [key for key in dict.fromkeys(keys) if kept(key) == key]
     found: dict[str, Stored] = {}
     for start in range(0, len(wanted), _CHUNK):
         found |= _by_key_or_alias(session, wanted[start : start + _CHUNK])

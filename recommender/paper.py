@@ -18,7 +18,8 @@ _ARXIV_LINK = re.compile(
     rf"(?:arxiv\.org/(?:abs|pdf|html|format|ps|src|e-print)/|oai:arxiv\.org:|10\.48550/arxiv\.){_ARXIV_ID.pattern}",
     re.IGNORECASE,
 )
-_DOI = re.compile(r"10\.\d{4,9}/[^\s\"<>]+", re.IGNORECASE)
+# Neither database's text holds a NUL or half a surrogate pair.
+_DOI = re.compile(r"10\.\d{4,9}/[^\s\"<>\0\ud800-\udfff]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

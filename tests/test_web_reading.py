@@ -164,11 +164,12 @@ def test_what_is_not_there_is_a_page_of_its_own(browser: TestClient, address: st
 
 
 @pytest.mark.parametrize(
-    "typed", ['"', "'; DROP", "a\0b", "\ud800".encode("utf-8", "surrogatepass"), "(" * 900]
+    "typed", ['"', "'; DROP", "a\0b", "10.1000/a\0b", "\ud800".encode("utf-8", "surrogatepass"), "(" * 900]
 )
 def test_nothing_typed_into_the_search_is_an_error(browser: TestClient, typed: str | bytes) -> None:
     for name in ("q", "topic", "author", "first", "after", "sort"):
         assert browser.get(f"/papers?{name}={quote(typed)}").status_code == 200
+    assert browser.get(f"/papers/doi:10.1000/{quote(typed)}").status_code == 404
 
 
 def test_the_id_of_a_paper_leads_to_it(service: Service, browser: TestClient) -> None:

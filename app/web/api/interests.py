@@ -38,8 +38,8 @@ _MOST_REJECTED = 100
 class Rejected(Model):
     """An entry that could not be read."""
 
-    where: str
-    why: str
+    where: str = Field(examples=["line 5"])
+    why: str = Field(examples=["no whole BibTeX entry; check its braces"])
 
 
 class Explored(Model):
@@ -64,11 +64,13 @@ class TextProfile(Interest):
         )  # fmt: skip
 
 
-class Brought(Model):
-    """What was found in what somebody brought; nothing of it is stored. ``likes`` and ``statement`` are for a
+class BroughtAlong(Model):
+    """What was found in what you brought; nothing of it is stored. ``likes`` and ``statement`` are for a
     profile's request."""
 
-    kind: str = Field(description="BibTeX, RIS, CSL-JSON, Zotero RDF, profile, author or ORCID")
+    kind: str = Field(
+        description="BibTeX, RIS, CSL-JSON, Zotero RDF, profile, author or ORCID", examples=["BibTeX"]
+    )
     likes: list[str] = Field(description="Ids of the papers, also of some that may come on hand one day")
     statement: str = Field(description="Titles that are not on hand, as many as a statement holds")
     papers: list[Brief] = Field(description="Those of the papers that are on hand")
@@ -78,7 +80,7 @@ class Brought(Model):
     profile: TextProfile | None = Field(description="Where a profile's text file was brought: all of it")
 
     @classmethod
-    def of(cls, kind: str, found: Imported) -> Brought:
+    def of(cls, kind: str, found: Imported) -> BroughtAlong:
         """A library."""
         return cls(
             kind=kind, likes=list(found.seeds), statement=spoken(found.titles),
@@ -88,7 +90,9 @@ class Brought(Model):
         )  # fmt: skip
 
     @classmethod
-    def of_papers(cls, kind: str, papers: Sequence[Paper], profile: TextProfile | None = None) -> Brought:
+    def of_papers(
+        cls, kind: str, papers: Sequence[Paper], profile: TextProfile | None = None
+    ) -> BroughtAlong:
         """These papers, or a profile that likes them and perhaps others."""
         return cls(
             kind=kind, likes=profile.likes if profile else [paper.id for paper in papers],
@@ -151,11 +155,12 @@ _FILE: dict[str, Any] = {
 
 @router.post(
     "/read/library",
-    response_model=Brought,
+    summary="Read a library",
+    response_model=BroughtAlong,
     responses=documented(401, 413, 422, 429),
     openapi_extra=_FILE,
 )
-def read_library(caller: ACaller, data: Annotated[bytes, Depends(_file)]) -> Brought:
+def read_library(caller: ACaller, data: Annotated[bytes, Depends(_file)]) -> BroughtAlong:
     """The papers of a reference library, or a profile that was exported as text. Nothing is stored; a sixth
     as many as previews are allowed a minute."""
     caller.count("read")
@@ -166,29 +171,39 @@ def read_library(caller: ACaller, data: Annotated[bytes, Depends(_file)]) -> Bro
     except RequestError as exc:
         raise ProblemError(422, str(exc)) from exc
     if not isinstance(found, Portable):
-        return Brought.of(found.format, found)
+        return BroughtAlong.of(found.format, found)
     profile = TextProfile.held(found)
-    return Brought.of_papers("profile", _on_hand(caller, profile.likes), profile)
+    return BroughtAlong.of_papers("profile", _on_hand(caller, profile.likes), profile)
 
 
-@router.post("/read/author", response_model=Brought, responses=documented(401, 422, 429))
-def read_author(caller: ACaller, who: Author) -> Brought:
+@router.post(
+    "/read/author",
+    summary="Read an author's papers",
+    response_model=BroughtAlong,
+    responses=documented(401, 422, 429),
+)
+def read_author(caller: ACaller, who: Author) -> BroughtAlong:
     """The newest papers on hand by somebody of this name, at most forty; another may have the same name.
     Counted as a library is."""
     caller.count("read")
     try:
-        return Brought.of_papers("author", brought.by_author(caller.web.service, who.name))
+        return BroughtAlong.of_papers("author", brought.by_author(caller.web.service, who.name))
     except RequestError as exc:
         raise ProblemError(422, str(exc), field="name") from exc
 
 
-@router.post("/read/orcid", response_model=Brought, responses=documented(401, 404, 422, 429, 503))
-def read_orcid(caller: ACaller, who: Orcid) -> Brought:
+@router.post(
+    "/read/orcid",
+    summary="Read the works of an ORCID iD",
+    response_model=BroughtAlong,
+    responses=documented(401, 404, 422, 429, 503),
+)
+def read_orcid(caller: ACaller, who: Orcid) -> BroughtAlong:
     """The public works that ORCID lists for an iD, the latest thousand; 404 where it lists none, or is not
     asked here. Counted as a library is."""
     caller.count("read")
     try:
-        return Brought.of("ORCID", errands.works(caller.web.service, who.orcid))
+        return BroughtAlong.of("ORCID", errands.works(caller.web.service, who.orcid))
     except errands.NotNowError as exc:
         raise ProblemError(503, str(exc), retry_after="60") from exc
     except RequestError as exc:
