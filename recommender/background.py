@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -16,7 +16,7 @@ from recommender.frequencies import split_keys
 from recommender.sample import Others
 from recommender.vectors import Edition, Matrix
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 FEWEST = 300
 """From fewer papers than this nothing is derived: their common directions would be their topics."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from scipy import sparse
 from recommender import leave_one_out
 from recommender.background import Background, attached
 from recommender.interest import Examples, Interests
-from recommender.liked import Counted, Liked
+from recommender.liked import Liked
 from recommender.logistic import Other, logistic
 from recommender.logodds import LogOdds, Sparse, Stated, added, length, masses, odds, unit
 from recommender.sample import Sample
@@ -23,12 +24,12 @@ from recommender.vectors import Edition, Matrix
 from recommender.weights import Weights
 from recommender.whitened import Whitened
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 
 _MOST_FITTED = 40_000
 _MOST_SHARE = 0.99
-_TOGETHER = 32  # readers, whose numbers then stay near the processor
+_TOGETHER = 64  # readers: with fewer, what all share is fetched anew more often; with 256 theirs is far away
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class Blend:
         blocks += [few[start : start + _TOGETHER] for start in range(0, len(few), _TOGETHER)]
         for block in blocks:
             places = [place for at in block for place in range(starts[at], starts[at + 1])]
-            some = vectors if len(places) == len(papers) else vectors[places]
+            some = _rows(vectors, places)
             with one_thread():
                 found.update(
                     zip(block, self._block(edition, [readers[at] for at in block], some), strict=True)
@@ -127,30 +128,36 @@ class Blend:
         mass = np.concatenate([masses(examples) for _, examples in readers])
         liked = Liked.of(edition, X, mass, [len(examples) for _, examples in readers])
         blend, parts = self._closed(edition, liked)
-        ends = np.searchsorted(liked.whose[liked.word], np.arange(1, len(readers)))
-        blended = np.split(blend, ends)
-        for at, ((interests, examples), counted) in enumerate(zip(readers, liked.counted(), strict=True)):
-            yield self._whole(edition, interests, examples, counted, blended[at], parts)
+        names = self.plain.names(liked)
+        values = np.concatenate([blend, names])
+        for at, ((interests, examples), spans) in enumerate(zip(readers, liked.spans(), strict=True)):
+            yield self._whole(edition, interests, examples, liked, at, spans, values, parts)
 
     def _whole(
-        self, edition: Edition, interests: Interests, examples: Examples, counted: Counted, blend: Floats,
-        parts: _Parts | None,
+        self, edition: Edition, interests: Interests, examples: Examples, liked: Liked, at: int,
+        spans: tuple[slice, slice], values: Floats, parts: _Parts | None,
     ) -> Weights:  # fmt: skip
-        """One reader's weights: those of the words of ``counted`` are ``blend``, others join them."""
+        """The weights of the reader ``at``: ``values`` are those of the columns of ``liked``, of which the
+        reader's are at ``spans``; what is stated and listed joins them."""
         stated = Stated.of(edition, interests)
-        support, plain = self.plain.weigh(edition, counted, stated)
-        begin, end = np.searchsorted(support, (edition.text_columns.stop, edition.base_size))
-        names, times, likes = plain[begin:end], 1.0, float(counted.totals[0])
+        blend, names = values[spans[0]], values[spans[1]]
+        times, likes = 1.0, float(liked.totals[0, at])
+        beyond: Floats = np.empty(0)
+        if stated.terms:
+            support, plain = self.plain.weigh(edition, liked.counted(at, *spans), stated)
+            begin, end = np.searchsorted(support, (edition.text_columns.stop, edition.base_size))
+            names, beyond = plain[begin:end], plain[end:]
         if parts and likes >= self._many_from:
             blend, times = self._many(names, blend, parts)
-        words = [(counted.columns[: len(blend)], unit(blend))]
+        words = liked.columns[spans[0]], unit(blend)
         if stated.terms:
-            words.append(self._stated(edition, interests, self.said / math.sqrt(1 + likes / 10)))
+            said = self._stated(edition, interests, self.said / math.sqrt(1 + likes / 10))
+            columns, values = added([words, said])
+            words = columns, unit(values)
         # What is listed is added last: the likes say how much the categories of likes count, not those.
         listed, named = self.plain.listed(edition, interests)
-        named.update(self.plain.named(interests, examples, stated, plain))
-        columns, values = added(words)
-        columns, values = added([(columns, unit(values)), (support[begin:end], times * names), listed])
+        named.update(self.plain.named(interests, examples, stated, beyond))
+        columns, values = added([words, (liked.columns[spans[1]], times * names), listed])
         return Weights.single(edition, self.name, columns, values, named)
 
     @property
@@ -167,19 +174,20 @@ class Blend:
     def _closed(self, edition: Edition, liked: Liked) -> tuple[Floats, _Parts | None]:
         """The blend's closed form on the words of ``liked``, and with a background what it is made of."""
         background = attached(edition)
-        columns, whose, shares = liked.columns[liked.word], liked.whose[liked.word], liked.shares[liked.word]
-        pairs = np.where(columns >= edition.fitting.pairs_start, self.pairs, 1.0)
-        side = _Side.of(liked, 1, whose)
+        words = slice(liked.words)
+        columns, whose, shares = liked.columns[words], liked.whose[words], liked.shares[words]
+        pairs = np.where(columns >= edition.fitting.pairs_start, np.float32(self.pairs), np.float32(1.0))
+        side = _Side.of(liked, 0, whose)
         often = pairs * self._often(side)
-        unwanted = np.zeros(len(columns))
+        unwanted: Floats | float = 0.0
         if (liked.mass < 0).any():
-            other = _Side.of(liked, -1, whose)
+            other = _Side.of(liked, 1, whose)
             unwanted = self.against * pairs * self._often(other) * self._odds(other, shares)
         closed = often * self._odds(side, shares) - unwanted
         if background is None:
             return closed, None
         sample = Sample.of(background.sample, liked)
-        likes = liked.by_reader(liked.side(1))
+        likes = liked.totals[0]
         noise = np.clip(self.noise / likes, self.least_noise, self.most_noise)
         mean = Whitened.of(background, liked, noise)
         beside = sample.scores(mean.weights)
@@ -207,7 +215,7 @@ class Blend:
         unjudged = parts.sample.unjudged[0]
         if not unjudged.any():
             return blend, times
-        others = background.sample.at(liked.columns[liked.word])
+        others = background.sample.at(liked.columns[: liked.words])
         X = liked.text()
         long = length(blend)
         # With ten likes it cost authors 0.004 and, where likes are a part of few papers, 0.04. With 50, an
@@ -221,7 +229,7 @@ class Blend:
                 background, liked, X
             )
             words = np.concatenate([alone, _scores(others, blend)[unjudged]])
-            general = background.sample.at(liked.columns[~liked.word])
+            general = background.sample.at(liked.columns[liked.words :])
             beside = np.concatenate([self._alone(liked, names), _scores(general, names)[unjudged]])
             times = self._times(liked, words, long * beside)
         share = self.fitted * min(1.0, (liked.count - self.fit_from) / (self.fit_fully - self.fit_from))
@@ -265,14 +273,14 @@ class Blend:
 
     def _alone(self, liked: Liked, names: Floats) -> Floats:
         """What the judged papers score by the weights of ``names``, each as the others weigh them."""
-        shares, pseudo = liked.shares[~liked.word], self.plain.pseudo
-        r = liked.total(liked.side(1))[~liked.word]
+        shares, pseudo = liked.shares[liked.words :], self.plain.pseudo
+        r = liked.held[0, liked.words :]
         whole = odds(r, liked.count, shares, pseudo)
         fewer = odds((r - 1.0).clip(min=0), liked.count - 1, shares, pseudo) - whole
         # `LogOdds` scales its weights by a length that it keeps to itself.
         scale = float(names @ whole) / (float(whole @ whole) or 1.0)
         weights = np.zeros(len(liked.columns))
-        weights[~liked.word] = names + scale * fewer
+        weights[liked.words :] = names + scale * fewer
         return np.bincount(liked.owners, weights[liked.where], minlength=len(liked.mass)).astype(np.float64)
 
     def _times(self, liked: Liked, words: Floats, names: Floats) -> float:
@@ -294,11 +302,10 @@ class _Side:
     repeats: Floats
 
     @classmethod
-    def of(cls, liked: Liked, sign: float, whose: Ints) -> _Side:
-        masses = liked.side(sign)
-        held = liked.total(masses)[liked.word]
-        repeats = liked.total(masses, liked.repeats())[liked.word]
-        return cls(liked.by_reader(masses)[whose], held, repeats / np.maximum(held, 1e-9))
+    def of(cls, liked: Liked, side: int, whose: Ints) -> _Side:
+        held = liked.held[side, : liked.words]
+        repeats = liked.total(liked.side(1 - 2 * side), liked.repeats())[: liked.words]
+        return cls(liked.totals[side][whose], held, repeats / np.maximum(held, 1e-9))
 
     def fewer(self) -> _Side:
         """The same with one paper less that holds each word, and one less in all."""
@@ -318,6 +325,17 @@ class _Parts:
     mean: Whitened
     worth: Floats
     spread: Floats
+
+
+def _rows(X: Matrix, places: list[int]) -> Matrix:
+    """The rows at these ``places``, which ascend; those that follow each other are not copied."""
+    first, end = places[0], places[-1] + 1
+    if end - first > len(places):
+        return X[places]
+    bounds = X.indptr[first : end + 1]
+    values = slice(bounds[0], bounds[-1])
+    held = (X.data[values], X.indices[values], bounds - bounds[0])
+    return sparse.csr_matrix(held, shape=(len(places), X.shape[1]))
 
 
 def _scores(others: Other, weights: Floats) -> Floats:

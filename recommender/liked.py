@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,31 +14,39 @@ from scipy import sparse
 from recommender.vectors import Edition, Matrix
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 _MANY = 20_000
+_COLUMN_BITS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Liked:
     """The papers that some readers judged: theirs one after the other, each with columns of their own.
 
-    ``columns`` are the fitted columns that any paper of the reader holds, in ascending order for each reader;
-    ``whose`` is the reader of each, ``word`` says which are words and pairs, the others being categories,
-    institutions and tags, and ``shares`` are the shares of all papers that hold them. Each of the papers'
-    ``values`` is in the column at ``where`` of ``columns``, and in the paper at ``owners``. ``mass`` says as
-    how many papers each paper counts, negative where it was disliked; ``papers`` how many each reader judged.
+    ``columns`` are the fitted columns that any paper of the reader holds: first, reader by reader and in
+    ascending order, the ``words`` many words and pairs of all readers, then their names: categories,
+    institutions and tags. ``whose`` is the reader of each, and ``shares`` are the shares of all papers that
+    hold them. Each of the papers' ``values`` is in the column at ``where`` of ``columns``, and in the paper
+    at ``owners``. ``mass`` says as how many papers each paper counts, negative where it was disliked;
+    ``papers`` how many each reader judged.
+    ``held`` (2 × columns) says as how many the liked and the disliked papers count that hold each column, and
+    ``totals`` (2 × readers) as how many they count in all. What there is of each column is in single
+    precision: weights are kept in half, and so much less has to be fetched.
     """
 
     columns: Ints
+    words: int
     whose: Ints
-    word: NDArray[np.bool_]
-    shares: Floats
+    shares: Singles
     where: Ints
-    values: NDArray[np.float32]
+    values: Singles
     owners: Ints
     mass: Floats
     papers: Ints
+    held: Singles
+    totals: Singles
 
     @classmethod
     def of(cls, edition: Edition, X: Matrix, mass: Floats, papers: Sequence[int] = ()) -> Liked:
@@ -48,69 +56,78 @@ class Liked:
         """
         # By hand: taking columns of a scipy matrix costs as much as all of this.
         owners = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
-        held, values = X.indices, X.data
+        inside, values = X.indices, X.data
         if X.shape[1] > edition.base_size:
-            inside = held < edition.base_size
-            owners, held, values = owners[inside], held[inside], values[inside]
+            fitted = inside < edition.base_size
+            owners, inside, values = owners[fitted], inside[fitted], values[fitted]
         many = np.array(papers or [len(mass)])
-        bounds = np.searchsorted(owners, np.concatenate([[0], np.cumsum(many)])).tolist()
-        own = [distinct(held[begin:end]) for begin, end in pairwise(bounds)]
-        counts = [len(columns) for columns, _ in own]
-        columns = np.concatenate([columns for columns, _ in own])
-        before = accumulate(counts[:-1], initial=0)
-        where = np.concatenate([start + where for start, (_, where) in zip(before, own, strict=True)])
-        whose = np.repeat(np.arange(len(many)), counts)
-        word = columns < edition.text_columns.stop
-        shares = edition.fitting.shares[columns]
-        return cls(columns, whose, word, shares, where, values, owners, mass, many)
+        judges = np.repeat(np.arange(len(many)), many)
+        numbers = inside
+        if len(many) > 1:
+            # One sort for all readers: whose a column is stands before its number, names come after words.
+            name = inside >= edition.text_columns.stop
+            numbers = ((judges[owners] + len(many) * name) << _COLUMN_BITS) | inside
+        found, where = distinct(numbers)
+        turns, columns = found >> _COLUMN_BITS, found & ((1 << _COLUMN_BITS) - 1)
+        whose = turns - len(many) * (turns >= len(many))
+        words = int(np.count_nonzero(columns < edition.text_columns.stop))
+        shares = edition.fitting.shares[columns].astype(np.float32)
+        held = np.zeros((2, len(columns)), np.float32)
+        totals = np.zeros((2, len(many)), np.float32)
+        for side, sign in ((0, 1.0), (1, -1.0)):
+            masses = np.maximum(sign * mass, 0.0)
+            if masses.any():
+                held[side] = np.bincount(where, masses[owners], len(columns))
+                totals[side] = np.bincount(judges, masses, len(many))
+        return cls(columns, words, whose, shares, where, values, owners, mass, many, held, totals)
 
-    def counted(self) -> list[Counted]:
-        """How many papers hold each column, for each reader."""
-        sides = [self.side(1), self.side(-1)]
-        held = np.array([self.total(side) if side.any() else np.zeros(len(self.columns)) for side in sides])
-        totals = np.array([self.by_reader(side) for side in sides])
-        bounds = np.searchsorted(self.whose, np.arange(len(self.papers) + 1)).tolist()
-        return [
-            Counted(self.columns[a:b], self.shares[a:b], totals[:, reader], held[:, a:b])
-            for reader, (a, b) in enumerate(pairwise(bounds))
-        ]
+    def spans(self) -> list[tuple[slice, slice]]:
+        """Where each reader's words and names are among the columns."""
+        readers = np.arange(len(self.papers) + 1)
+        words = np.searchsorted(self.whose[: self.words], readers)
+        names = np.searchsorted(self.whose[self.words :], readers) + self.words
+        spans = [[slice(a, b) for a, b in pairwise(bounds.tolist())] for bounds in (words, names)]
+        return list(zip(*spans, strict=True))
+
+    def counted(self, reader: int, words: slice, names: slice) -> Counted:
+        """What the papers of one reader hold, whose words and names are there."""
+        columns, shares, held = (
+            np.concatenate([part[..., words], part[..., names]], axis=-1)
+            for part in (self.columns, self.shares, self.held)
+        )
+        return Counted(columns, shares, self.totals[:, reader], held)
 
     @property
     def count(self) -> float:
         """As how many papers all liked ones count."""
-        return float(self.side(1).sum())
+        return float(self.totals[0].sum())
 
     def side(self, sign: float) -> Floats:
         """As how many papers each paper counts among the liked (1) or the disliked (-1)."""
         return np.maximum(sign * self.mass, 0.0)
 
-    def by_reader(self, masses: Floats) -> Floats:
-        """The sum of ``masses`` of each reader's papers."""
-        judges = np.repeat(np.arange(len(self.papers)), self.papers)
-        return np.bincount(judges, masses, minlength=len(self.papers)).astype(np.float64, copy=False)
+    def total(self, masses: Floats, values: Singles) -> Singles:
+        """The sum over papers of ``masses`` times ``values`` of their entries, for each column."""
+        each = masses[self.owners] * values
+        return np.bincount(self.where, each, minlength=len(self.columns)).astype(np.float32)
 
-    def total(self, masses: Floats, values: NDArray[np.floating[Any]] | None = None) -> Floats:
-        """The sum over papers of ``masses``, times ``values`` of their entries, for each column."""
-        spread = masses[self.owners]
-        each = spread if values is None else spread * values
-        return np.bincount(self.where, each, minlength=len(self.columns)).astype(np.float64, copy=False)
-
-    def repeats(self) -> Floats:
+    def repeats(self) -> Singles:
         """(1 + ln tf)^q of each value, as in `Edition.transform`; of no meaning for what is no word."""
         # A row is (1 + ln tf)^q · √idf over its length, and every paper has words that it uses once.
         raw = self.values / np.sqrt(-np.log(self.shares))[self.where]
+        used = np.where(self.where < self.words, raw, np.float32(np.inf))
         begins = np.flatnonzero(np.diff(self.owners, prepend=-1))
-        once = np.ones(len(self.mass))
-        least = np.minimum.reduceat(np.where(self.word[self.where], raw, np.inf), begins) if len(raw) else raw
-        once[self.owners[begins]] = least
+        once = np.ones(len(self.mass), np.float32)
+        if len(raw):
+            once[self.owners[begins]] = np.minimum.reduceat(used, begins)
         return np.asarray(raw / once[self.owners])
 
     def text(self) -> Matrix:
         """The words and pairs of one reader's papers, n × words."""
-        inside = self.word[self.where]
+        inside = self.where < self.words
         starts = np.searchsorted(self.owners[inside], np.arange(len(self.mass) + 1))
         held = (self.values[inside], self.where[inside].astype(np.int32), starts.astype(np.int32))
-        return sparse.csr_matrix(held, shape=(len(self.mass), int(self.word.sum())))
+        return sparse.csr_matrix(held, shape=(len(self.mass), self.words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,25 +139,25 @@ class Counted:
     """
 
     columns: Ints
-    shares: Floats
-    totals: Floats
-    held: Floats
+    shares: Singles
+    totals: Singles
+    held: Singles
 
 
-def distinct(columns: NDArray[np.integer[Any]]) -> tuple[Ints, Ints]:
-    """The different ones of ``columns`` (0 or more, few millions at most), ascending, and where each is."""
-    if len(columns) < _MANY:
+def distinct(numbers: NDArray[np.integer[Any]]) -> tuple[Ints, Ints]:
+    """The different ones of ``numbers``, 0 or more, ascending, and where each is among those."""
+    if len(numbers) < _MANY or int(numbers.max()) >> _COLUMN_BITS:
         # Papers' columns ascend already: merging them takes a tenth of the time of the sort of `np.unique`.
-        order = np.argsort(columns, kind="stable")
-        ascending = columns[order]
-        new = np.ones(len(columns), bool)
+        order = np.argsort(numbers, kind="stable")
+        ascending = numbers[order]
+        new = np.ones(len(numbers), bool)
         np.not_equal(ascending[1:], ascending[:-1], out=new[1:])
-        where = np.empty(len(columns), np.int64)
+        where = np.empty(len(numbers), np.int64)
         where[order] = np.cumsum(new) - 1
-        return ascending[new].astype(np.int64), where
+        return ascending[new].astype(np.int64, copy=False), where
     # Beyond some ten papers' columns a mark for each one there could be is faster than sorting.
-    marks = np.zeros(int(columns.max()) + 1, np.int32)
-    marks[columns] = 1
+    marks = np.zeros(int(numbers.max()) + 1, np.int32)
+    marks[numbers] = 1
     found = np.flatnonzero(marks)
     marks[found] = np.arange(len(found), dtype=np.int32)
-    return found, marks[columns].astype(np.int64)
+    return found, marks[numbers].astype(np.int64)

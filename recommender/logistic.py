@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -10,7 +12,7 @@ from scipy.special import expit
 from recommender.threads import one_thread
 from recommender.vectors import Matrix
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 Other = sparse.csc_matrix[np.float32]
 
 

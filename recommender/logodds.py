@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from recommender.statement import asked
 from recommender.vectors import Edition, Matrix
 from recommender.weights import Weights
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 Sparse = tuple[Ints, Floats]
 
@@ -65,7 +66,8 @@ class LogOdds:
     ) -> Weights:
         """One row of weights by the closed form: half a millisecond once the examples are vectors."""
         vectors = edition.remembered([example.paper for example in examples]) if X is None else X
-        (counted,) = Liked.of(edition, vectors, masses(examples)).counted()
+        liked = Liked.of(edition, vectors, masses(examples))
+        counted = liked.counted(0, *liked.spans()[0])
         stated = Stated.of(edition, interests)
         support, values = self.weigh(edition, counted, stated)
         likes, places = float(counted.totals[0]), np.searchsorted(support, stated.places)
@@ -91,7 +93,8 @@ class LogOdds:
 
         What is stated beyond the fitted columns comes last.
         """
-        support, shares = counted.columns, counted.shares
+        support = counted.columns
+        shares: Floats = counted.shares
         own: slice | Ints = slice(None)
         also: Ints = np.empty(0, np.int64)
         worth = np.sign(stated.strengths) * self._worth(float(counted.totals[0]))
@@ -100,20 +103,33 @@ class LogOdds:
             shares = edition.fitting.shares.take(support, mode="clip")
             shares[support >= edition.base_size] = edition.fitting.rare_share(pair=True)
             own, also = (np.searchsorted(support, places) for places in (counted.columns, stated.places))
-        values = np.zeros(len(support))
-        for side, sign, times in ((0, 1.0, 1.0), (1, -1.0, -self.against)):
-            said = np.maximum(sign * worth, 0.0)
-            total = float(counted.totals[side]) + said.max(initial=0.0)
-            if total > 0:
-                r = np.zeros(len(support))
-                r[own] = counted.held[side]
-                r[also] += said
-                values += times * odds(r, total, shares, self.pseudo)
+        said = np.maximum([worth, -worth], 0.0)
+        held = np.zeros((2, len(support)))
+        held[:, own] = counted.held
+        held[:, also] += said
+        values = self._odds(held, counted.totals + said.max(axis=1, initial=0.0), shares)
         values[also] *= np.abs(stated.strengths)
         words = (support < edition.text_columns.stop) | (support >= edition.base_size)
         values /= length(values[words])
         values[~words] *= self.category
         return support, values
+
+    def names(self, liked: Liked) -> Floats:
+        """The weights of what is no word, as `weigh` has them where nothing is stated."""
+        values = self._odds(liked.held, liked.totals[:, liked.whose], liked.shares)
+        words, whose = values[: liked.words], liked.whose[: liked.words]
+        lengths = np.sqrt(np.bincount(whose, words**2, len(liked.papers)))
+        lengths[lengths == 0] = 1.0
+        return np.asarray(self.category * values[liked.words :] / lengths[liked.whose[liked.words :]])
+
+    def _odds(self, held: Floats, totals: Floats, shares: Floats) -> Floats:
+        """The log-odds in the liked papers, less those in the disliked ones; ``held`` and ``totals`` are of
+        both, as `Liked` has them."""
+        values = np.zeros_like(shares)
+        for r, total, times in zip(held, totals, (1.0, -self.against), strict=True):
+            if np.any(total):
+                values += times * odds(r, total, shares, self.pseudo)
+        return values
 
     def listed(self, edition: Edition, interests: Interests) -> tuple[Sparse, dict[Feature, float]]:
         """The weights of the categories that a reader lists, and of those that have no fitted column."""
@@ -205,7 +221,7 @@ class Stated:
         return cls(tuple(terms), np.array(places, np.int64), np.array(list(terms.values())), tuple(beyond))
 
 
-def masses(examples: Examples) -> Floats:
+def masses(examples: Examples) -> NDArray[np.float64]:
     """As how many papers of the reader's own each example counts, negative where it counts against them."""
     return np.array([MASS.get(example.opinion, 0.0) for example in examples])
 
@@ -218,6 +234,7 @@ def odds(r: Floats, total: float | Floats, p: Floats, pseudo: float) -> Floats:
 
 def added(parts: Sequence[Sparse]) -> Sparse:
     """The sum of sparse vectors, each being columns, which ascend, and values."""
+    parts = [part for part in parts if len(part[0])] or [parts[0]]
     if len(parts) == 1:
         return parts[0]
     columns = np.concatenate([columns for columns, _ in parts])

@@ -12,7 +12,7 @@ from scipy import sparse
 from recommender.liked import Liked
 from recommender.vectors import Matrix
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 Singles = NDArray[np.float32]
 ByColumn = sparse.csc_matrix[np.float32]
@@ -30,10 +30,20 @@ class Others:
     def __init__(self, papers: ByColumn, words: int) -> None:
         """Take ``papers``, m × fitted columns, of which the first ``words`` are words and pairs."""
         self.count = papers.shape[0]
-        self._by_column: Matrix = sparse.csr_matrix(papers.T)
-        held = np.diff(papers.indptr[: words + 1])
-        self.common: Ints = np.sort(np.argsort(-held, kind="stable")[:_COMMON])
-        self.block: Singles = self._by_column[self.common].toarray()
+        held = np.diff(papers.indptr)
+        common = np.argsort(-held[:words], kind="stable")[:_COMMON]
+        common = np.sort(common[held[common] > 0])
+        columns = np.concatenate([common, np.setdiff1d(np.flatnonzero(held), common)])
+        # The common words come first, and last an empty row, which stands for all that no paper holds.
+        self.empty = len(columns)
+        self.place = np.full(len(held), self.empty, np.int32)
+        self.place[columns] = np.arange(self.empty)
+        some = papers[:, columns]
+        bounds = np.append(some.indptr, some.indptr[-1:])
+        self._rows: Matrix = sparse.csr_matrix(
+            (some.data, some.indices, bounds), shape=(self.empty + 1, self.count)
+        )
+        self.block: Singles = self._rows[: len(common)].toarray()
         self.holds: Singles = (self.block > 0).astype(np.float32)
         text = sparse.coo_matrix(papers[:, :words])
         marks = np.array([_marks(text.col, text.data, text.row, self.count, which) for which in (0, 1)])
@@ -44,12 +54,12 @@ class Others:
 
     def at(self, columns: Ints) -> ByColumn:
         """The papers on these columns alone, m × columns."""
-        return self._by_column[columns].T
+        return self._rows[self.place[columns]].T
 
     def judged(self, liked: Liked) -> NDArray[np.bool_]:
         """Which of the papers each reader judged, readers × m."""
         found = np.zeros((len(liked.papers), self.count), bool)
-        inside = liked.word[liked.where]
+        inside = liked.where < liked.words
         columns, values = liked.columns[liked.where[inside]], liked.values[inside]
         owners = liked.owners[inside]
         first = _marks(columns, values, owners, len(liked.mass), 0)
@@ -67,46 +77,49 @@ class Others:
 class Sample:
     """The m others as some readers see them: each on the columns of their own words alone.
 
-    Words that are common among the others are looked up in a dense block, at ``common`` of the readers'
-    words; the others' rare ones are at ``rare``, on ``papers``, (readers · m) × rare: m rows for each reader.
+    Of the readers' ``words`` those that are common among the others, at ``common``, are looked up in a dense
+    block, at ``spots``; those that few of them hold are at ``rare``, on ``papers``, (readers · m) × rare: m
+    rows for each reader. The rest, near half of all, are in none of them.
     ``unjudged`` (readers × m) are the papers that the reader did not judge: a liked one must not stand for
     all the rest.
     """
 
     others: Others
+    words: int
     unjudged: NDArray[np.bool_]
     common: Ints
-    spots: tuple[Ints, Ints]
+    spots: tuple[Ints, NDArray[np.int32]]
     rare: Ints
     papers: ByColumn
 
     @classmethod
     def of(cls, others: Others, liked: Liked) -> Sample:
         """The others for the readers of ``liked``."""
-        columns, whose = liked.columns[liked.word], liked.whose[liked.word]
-        place = np.minimum(np.searchsorted(others.common, columns), len(others.common) - 1)
-        is_common = others.common[place] == columns
-        common, rare = np.flatnonzero(is_common), np.flatnonzero(~is_common)
+        columns, whose = liked.columns[: liked.words], liked.whose[: liked.words]
+        place, block = others.place[columns], len(others.block)
+        common = np.flatnonzero(place < block)
+        rare = np.flatnonzero((place >= block) & (place < others.empty))
         papers, readers = others.at(columns[rare]), len(liked.papers)
         if readers > 1:
-            begins = np.repeat((others.count * whose[rare]).astype(np.int32), np.diff(papers.indptr))
-            held = (papers.data, papers.indices + begins, papers.indptr)
+            papers.indices += np.repeat((others.count * whose[rare]).astype(np.int32), np.diff(papers.indptr))
+            held = (papers.data, papers.indices, papers.indptr)
             papers = sparse.csc_matrix(held, shape=(readers * others.count, len(rare)))
-        return cls(others, ~others.judged(liked), common, (whose[common], place[common]), rare, papers)
+        spots = whose[common], place[common]
+        return cls(others, len(columns), ~others.judged(liked), common, spots, rare, papers)
 
-    def scores(self, weights: Floats) -> Floats:
+    def scores(self, weights: Floats) -> Singles:
         """The scores by each reader's ``weights`` on their words, readers × m."""
         # In single precision, or scipy would copy all of the papers for a product.
-        single = weights.astype(np.float32)
-        dense = np.zeros((len(self.unjudged), len(self.others.common)), np.float32)
+        single = weights.astype(np.float32, copy=False)
+        dense = np.zeros((len(self.unjudged), len(self.others.block)), np.float32)
         dense[self.spots] = single[self.common]
         found = dense @ self.others.block
-        rare = (self.papers @ single[self.rare]).reshape(found.shape)
-        return np.asarray(np.add(found, rare, dtype=np.float64))
+        found += (self.papers @ single[self.rare]).reshape(found.shape)
+        return np.asarray(found)
 
-    def held(self, papers: Singles) -> Floats:
+    def held(self, papers: Singles) -> Singles:
         """In how many of these ``papers`` (readers × m, 1 or 0) each of the readers' words is."""
-        found = np.empty(len(self.common) + len(self.rare))
+        found = np.zeros(self.words, np.float32)
         found[self.common] = (papers @ self.others.holds.T)[self.spots]
         # By column it is its own transpose by row; five times as fast as adding up stretches of an array.
         ones = np.ones(self.papers.nnz, np.float32)
@@ -115,17 +128,19 @@ class Sample:
         found[self.rare] = across @ papers.ravel()
         return found
 
-    def deviation(self, scores: Floats) -> Floats:
+    def deviation(self, scores: Singles) -> Singles:
         """The standard deviation of what a reader did not judge, for each reader; 1 where it would be 0."""
-        count = np.maximum(np.count_nonzero(self.unjudged, axis=1), 1)
+        count = np.maximum(np.count_nonzero(self.unjudged, axis=1), 1).astype(np.float32)
         mean = np.einsum("rm,rm->r", scores, self.unjudged) / count
         apart = (scores - mean[:, None]) * self.unjudged
         found = np.sqrt(np.einsum("rm,rm->r", apart, apart) / count)
-        return np.where(found > 0, found, 1.0)
+        return np.where(found > 0, found, np.float32(1.0))
 
-    def best(self, scores: Floats, count: int) -> Singles:
+    def best(self, scores: Singles, count: int) -> Singles:
         """1 for the ``count`` papers that score highest for the reader among those not judged, else 0."""
-        best = np.argpartition(np.where(self.unjudged, -scores, np.inf), count - 1, axis=1)[:, :count]
+        far = -scores
+        far[~self.unjudged] = np.inf
+        best = np.argpartition(far, count - 1, axis=1)[:, :count]
         found = np.zeros(scores.shape, np.float32)
         np.put_along_axis(found, best, 1.0, axis=1)
         return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from recommender.packed import Unpacked, feature_of, pack
 from recommender.vectors import Edition, Matrix
 
 _PROFILES_AT_ONCE = 1_000  # keeps the dense product of 3,000 papers at 12 MB
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 Named = tuple[tuple[Feature, tuple[float, ...]], ...]
 

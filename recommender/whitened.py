@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from recommender.background import Background
 from recommender.liked import Liked
 from recommender.vectors import Matrix
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 
 
@@ -32,9 +33,8 @@ class Whitened:
     @classmethod
     def of(cls, background: Background, liked: Liked, noise: Floats) -> Whitened:
         """Learn from ``liked``."""
-        columns, whose = liked.columns[liked.word], liked.whose[liked.word]
-        masses = liked.side(1)
-        own = liked.total(masses, liked.values)[liked.word] / liked.by_reader(masses)[whose]
+        columns, whose = liked.columns[: liked.words], liked.whose[: liked.words]
+        own = liked.total(liked.side(1), liked.values)[: liked.words] / liked.totals[0][whose]
         weights = own - background.mean[columns]
         found, places = background.within(columns)
         bounds = np.searchsorted(whose[found], np.arange(len(noise) + 1)).tolist()
