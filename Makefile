@@ -19,7 +19,7 @@ test-parts: .venv/dev.done  ## Run the tests on real PostgreSQL and in Debian's 
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "postgres or browser"
 
 test-all: .venv/dev.done  ## Run every test, one more at a time than there are processors, since some wait
-	$(BIN)/python -m pytest -n $$(($$(nproc) + 1)) --dist worksteal
+	$(BIN)/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist worksteal
 
 check: .venv/dev.done  ## Lint, types and which room imports which
 	$(BIN)/ruff check .
