@@ -88,6 +88,9 @@ def statuses(service: Service, operation: APIOperation, mode: GenerationMode) ->
             case.path_parameters["number"] = of
         response = case.call(headers={"Authorization": f"Bearer {shown}"})
         seen.add(response.status_code)
+        assert response.status_code != 204 or "content-type" not in response.headers, (
+            "give it response_class=Response"
+        )
         # A parameter that the operation does not have is passed over, as on most of the web.
         more = [negative_data_rejection] if set(case.query or {}) - known else []
         more += [positive_data_acceptance] if operation.label in UNSAID else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -17,7 +18,6 @@ from starlette.testclient import TestClient
 
 from app.web.api.examples import Examples, curl
 from app.web.api.kinds import kind
-from db import migrate
 from db.session import Database
 from tests.test_web_api import api, profile, settings
 
@@ -25,10 +25,11 @@ __all__ = ["api", "profile", "settings"]  # fixtures
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(tmp_path: Path, migrated: Path) -> Iterator[Database]:
     """On SQLite alone: no page here shows what is stored."""
-    made = Database(f"sqlite:///{tmp_path / 'var' / 'paperwatch.db'}")
-    migrate.upgrade(made)
+    file = tmp_path / "paperwatch.db"
+    shutil.copyfile(migrated, file)
+    made = Database(f"sqlite:///{file}")
     yield made
     made.dispose()
 

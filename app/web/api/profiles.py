@@ -72,7 +72,7 @@ def replace_profile(caller: ACaller, profile: AProfile, wanted: ProfileIn) -> Pr
     return _stored(caller, changed)
 
 
-@router.delete("/{number}", status_code=204, responses=_MINE)
+@router.delete("/{number}", status_code=204, response_class=Response, responses=_MINE)
 def delete_profile(caller: ACaller, profile: AProfile) -> None:
     """Forget a profile with all that was learned for it."""
     with caller.web.service.database.writing() as session:
@@ -140,7 +140,7 @@ def list_feedback(caller: ACaller, profile: AProfile) -> list[FeedbackOut]:
     return [FeedbackOut(paper=e.paper_id, opinion=e.opinion, at=e.at, via=e.via) for e in found]
 
 
-@router.post("/{number}/feedback", status_code=204, responses=_MINE)
+@router.post("/{number}/feedback", status_code=204, response_class=Response, responses=_MINE)
 def rate_paper(caller: ACaller, profile: AProfile, said: FeedbackIn) -> None:
     """Say something about a paper; the next papers are chosen with it in mind."""
     key = known_key(said.paper)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import Field
 
 from app.web import errands
@@ -51,7 +51,13 @@ def export_me(caller: ACaller) -> dict[str, Any]:
     return errands.everything(caller.web.service, caller.person, caller.web.clock())
 
 
-@router.delete("/me", summary="Erase yourself", status_code=204, responses=documented(401, 422, 429))
+@router.delete(
+    "/me",
+    summary="Erase yourself",
+    status_code=204,
+    response_class=Response,
+    responses=documented(401, 422, 429),
+)
 def erase_me(
     caller: ACaller,
     sure: Annotated[Literal["yes"], Query(description="yes: it cannot be undone")],  # noqa: ARG001
@@ -77,7 +83,9 @@ def list_keys(caller: ACaller) -> list[KeyOut]:
     ]
 
 
-@router.delete("/keys/{number}", status_code=204, responses=documented(401, 404, 422, 429))
+@router.delete(
+    "/keys/{number}", status_code=204, response_class=Response, responses=documented(401, 404, 422, 429)
+)
 def revoke_key(
     caller: ACaller, number: Annotated[int, Path(ge=1, le=MOST_ID, description="The id of the key")]
 ) -> None:
