@@ -157,7 +157,7 @@ def _operations(service: Service, profile: Profile) -> dict[str, Page]:
         "live preview": Page("/preview", body=statement), "pick ten": Page("/picks", body={}),
         "a library of a thousand": Page("/read/library", body=entries),
         "an author's papers": Page("/read/author", body={"name": paper.authors[0]}),
-        "papers": Page("/labels/topic"), "days": Page("/days"), "trends": Page("/trends"),
+        "papers": Page("/labels/category"), "days": Page("/days"), "trends": Page("/trends"),
         "paper": Page(f"/papers/{paper.id}"), "similar papers": Page(f"/similar/{paper.id}"),
         "search": Page(f"/search?q={quote(' '.join(words[:2]))}"),
         "search for common words": Page(f"/search?q={quote(' '.join(_common_words()))}"),

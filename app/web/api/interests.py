@@ -143,8 +143,7 @@ async def _file(request: fastapi.Request) -> bytes:
 _FILE: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "The file as it is, up to 2 MB: BibTeX, RIS, CSL-JSON, Zotero RDF, or the text file "
-        "of a profile",
+        "description": "The file as it is",
         "content": {
             "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
             "text/plain": {"schema": {"type": "string"}},
@@ -161,8 +160,8 @@ _FILE: dict[str, Any] = {
     openapi_extra=_FILE,
 )
 def read_library(caller: ACaller, data: Annotated[bytes, Depends(_file)]) -> BroughtAlong:
-    """The papers of a reference library, or a profile that was exported as text. Nothing is stored; a sixth
-    as many as previews are allowed a minute."""
+    """The papers of a reference library (BibTeX, RIS, CSL-JSON or Zotero RDF), or a profile that was exported
+    as text. Send the file as it is, at most 2 MB. Nothing is stored. A sixth as many as previews are allowed."""
     caller.count("read")
     if len(data) > brought.MAX_LIBRARY:
         raise ProblemError(413, brought.TOO_LARGE)
