@@ -161,7 +161,7 @@ _FILE: dict[str, Any] = {
 )
 def read_library(caller: ACaller, data: Annotated[bytes, Depends(_file)]) -> BroughtAlong:
     """The papers of a reference library (BibTeX, RIS, CSL-JSON or Zotero RDF), or a profile that was exported
-    as text. Send the file as it is, at most 2 MB. Nothing is stored. A sixth as many as previews are allowed."""
+    as text. Send the file as it is, at most 2 MB. Nothing is stored; a sixth as many as previews go."""
     caller.count("read")
     if len(data) > brought.MAX_LIBRARY:
         raise ProblemError(413, brought.TOO_LARGE)
