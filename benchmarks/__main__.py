@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import feed, growth, ingest, learn, mail, match, plots, workers
+from benchmarks import feed, growth, idle, ingest, learn, mail, match, plots, workers
 
 Figure = dict[str, Any]
 
@@ -42,6 +42,7 @@ def _figures(workers_at: list[int], full: bool) -> list[Callable[[], Figure]]:
         lambda: workers.measure(10_000 * many, 1_500, workers_at),
         lambda: mail.measure(1_000 * many, 4),
         lambda: feed.measure(9.0),
+        lambda: idle.measure(3_000 * many),
     ]
 
 

@@ -38,6 +38,8 @@ _BLOCK = 20_000
 
 def measure(papers: int) -> dict[str, object]:
     """The medians of both, as the contract's JSON object has them."""
+    # Lines of the log would stand among the figures.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with tempfile.TemporaryDirectory() as folder:
         many, none = (_Idle(Path(folder) / str(number), number) for number in (papers, 0))
         statements = _count(many.service.database)
@@ -117,6 +119,4 @@ def _count(database: Database) -> list[int]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--papers", type=int, default=10_000)
-    # Lines of the log would stand among the figures.
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     print(json.dumps(measure(parser.parse_args().papers)))
