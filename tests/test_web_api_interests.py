@@ -158,7 +158,7 @@ def test_an_orcid_id_brings_what_the_form_would(ingested: Service, tmp_path: Pat
         refused = api.post("/api/v1/read/orcid", json={"orcid": CARBERRY})
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "60")
         assert "ORCID did not answer" in refused.json()["detail"]
-        # Five were counted: what the schema refuses never came so far, and pages count by address.
+        # Four were counted: what the schema refuses never came so far, and pages count by address.
         rest = [api.post("/api/v1/read/author", json={"name": "No One"}).status_code for _ in range(3)]
         assert rest == [200, 200, 429]
 
