@@ -181,9 +181,9 @@ def delete_profile(session: Session, profile_id: int) -> None:
     spent_numbers.spend(session, [profile_id])
 
 
-def profile(session: Session, number: int) -> Profile | None:
-    """The profile with this number."""
-    row = session.get(ProfileRow, number)
+def profile(session: Session, number: int, *, held: bool = False) -> Profile | None:
+    """The profile with this number; ``held`` keeps others from changing it until the transaction ends."""
+    row = session.get(ProfileRow, number, with_for_update=held)
     return _profile(row) if row else None
 
 

@@ -36,19 +36,29 @@ class Volume:
 
 
 def kept(
-    service: Service, profiles: Sequence[Profile], *, start: int, at_most: int
-) -> tuple[list[Kept], int]:
-    """What the readers of these profiles liked or saved, the latest first, from place ``start`` on; and how
-    many there are in all."""
+    service: Service, profiles: Sequence[Profile], *, start: int, at_most: int,
+    opinions: Sequence[str] = ("like", "save"),
+) -> tuple[list[Kept], int]:  # fmt: skip
+    """What the readers of these profiles liked or saved, or one of both, the latest first, from place
+    ``start`` on; and how many there are in all."""
     mine = {p.id: p for p in profiles}
     with service.database.reading() as session:
-        said = mine_store.opinions(session, mine, ("like", "save"))
+        said = mine_store.opinions(session, mine, opinions)
         shown = said[start : start + at_most]
         papers = paper_store.by_numbers(session, [s.paper for s in shown], with_sources=True)
     found = [
         Kept(papers[s.paper].paper, mine[s.profile], s.opinion, s.at) for s in shown if s.paper in papers
     ]
     return found, len(said)
+
+
+def taken_along(service: Service, profiles: Sequence[Profile], opinions: Sequence[str]) -> list[Paper]:
+    """The papers that the readers of these profiles have such an opinion of, each once, the latest first."""
+    with service.database.reading() as session:
+        said = mine_store.opinions(session, [p.id for p in profiles], opinions)
+        numbers = list(dict.fromkeys(s.paper for s in said))
+        papers = paper_store.by_numbers(session, numbers, with_sources=True)
+    return [papers[number].paper for number in numbers if number in papers]
 
 
 def volumes(service: Service, profiles: Sequence[Profile], now: datetime) -> dict[int, Volume]:

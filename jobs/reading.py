@@ -79,16 +79,18 @@ def saved(service: Service, session: Session, profile: Profile, now: datetime, a
 
 
 def brought(
-    service: Service, profile: Profile, now: datetime, before: int | None, at_most: int
-) -> list[Brought]:
-    """The latest matches of the profile, those before a batch if one is given, with reasons."""
+    service: Service, profile: Profile, now: datetime, before: int | None, at_most: int,
+    parts: int | None = None,
+) -> list[Brought]:  # fmt: skip
+    """The latest matches of the profile, those before a batch if one is given, with reasons. Of each score so
+    many ``parts`` are told and the sum of the rest, or all."""
     with service.database.reading() as session:
         between = (1, before - 1) if before is not None else None
         matches = alert_store.matches_of(session, profile.id, at_most=at_most, between=between)
         picks = [pick for match in matches for pick in (*match.chosen, *match.near)]
         numbers = {n for pick in picks for n in (pick.paper, *pick.similar)}
         papers = paper_store.by_numbers(session, numbers, with_sources=True)
-        reasons = Reasons(service, session, profile, now)
+        reasons = Reasons(service, session, profile, now, parts)
 
         def items(picks: Sequence[Pick]) -> list[Item]:
             shown = [p for p in picks if p.paper in papers and not papers[p.paper].paper.withdrawn]

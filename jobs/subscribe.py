@@ -14,11 +14,14 @@ from profiles.profile import Profile, Subscriber
 from profiles.request import Request, RequestError
 
 
-def create(service: Service, wanted: Request, now: datetime, *, confirmed: str = "") -> Profile:
+def create(
+    service: Service, wanted: Request, now: datetime, *, confirmed: str = "", welcome: bool = True
+) -> Profile:
     """Store a subscription. ``confirmed`` says who vouches for the address; otherwise the subscriber gets a
     confirmation mail and nothing else until they confirm. A reader of feeds only needs none.
 
-    A known address gets a further profile. Raises `RequestError` if it has one of that name.
+    A known address gets a further profile, and where it is confirmed its first papers, unless the ``welcome``
+    is left to the caller. Raises `RequestError` if it has one of that name.
     """
     with service.database.writing() as session:
         subscriber_store.hold_address(session, wanted.email)  # a button may be pressed twice
@@ -37,7 +40,7 @@ def create(service: Service, wanted: Request, now: datetime, *, confirmed: str =
         )  # fmt: skip
         if person.state == "unconfirmed":
             deliver.queue_link(service, session, person, "confirmation", now)
-    if person.state == "confirmed":
+    if welcome and person.state == "confirmed":
         match.welcome(service, [profile.id], now)
     return profile
 

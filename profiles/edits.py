@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from profiles.request import MOST_PER_DAY, RequestError, interests_of
 from recommender import names, text
 from recommender.interest import Interests, Mutes
 
+MOST_HELD = 5_000
+"""So many entries of a kind a profile takes: of papers it learns in a second."""
+_LISTED = 20  # entries that a refusal names
 KINDS = ("term", "author", "category", "like", "mute", "statement", "per-day")
 _EDIT = re.compile(r"\s*(?P<kind>[a-z-]+)\s*(?:[:=]\s*(?P<value>.*))?", re.IGNORECASE | re.DOTALL)
 _QUOTED = re.compile(r'"(?P<inside>[^"]*)"(?P<after>.*)', re.DOTALL)
@@ -39,6 +42,68 @@ def edited(wanted: Wanted, changes: Iterable[str] = (), drops: Iterable[str] = (
     return wanted
 
 
+def changed(
+    wanted: Wanted, *, statement: str | None = None, per_day: int | None = None,
+    more: Interests | None = None, fewer: Interests | None = None,
+) -> Wanted:  # fmt: skip
+    """``wanted`` with single things changed; what is not given stays as it is.
+
+    The terms of ``more`` get their strengths (0 takes one out), what else it holds is added; all that
+    ``fewer`` names is dropped first. An empty statement is taken out. Raises `RequestError` for what cannot
+    be dropped since it is not there, for too much of a kind, and where nothing would be wanted any more.
+    """
+    now = wanted.interests
+    if fewer is not None:
+        now = _less(now, fewer)
+    if more is not None:
+        now = _more(now, more)
+    if statement is not None:
+        now = replace(now, statement=interests_of(statement=statement).statement)
+    if wanted.interests and not now:
+        raise RequestError(
+            "drop", "Nothing would be left that the profile wants: add something, or delete the profile."
+        )
+    kinds = (now.terms, now.authors, now.categories, now.seeds, *_muted(now.mutes))
+    if any(len(kind) > MOST_HELD for kind in kinds):
+        raise RequestError("add", f"A profile holds at most {MOST_HELD:,} of a kind; drop some first.")
+    return Wanted(now, wanted.per_day if per_day is None else per_day)
+
+
+def strengths(interests: Interests) -> dict[str, float]:
+    """The terms that the reader stated, in the form that counts, with their strengths."""
+    return {text.term(term): weight for term, weight in interests.terms}
+
+
+def _more(now: Interests, more: Interests) -> Interests:
+    return replace(
+        now, terms=_with_terms(now.terms, more.terms), authors=_with(now.authors, more.authors, names.author),
+        categories=_with(now.categories, more.categories), seeds=_with(now.seeds, more.seeds),
+        mutes=_with_mutes(now.mutes, more.mutes),
+    )  # fmt: skip
+
+
+def _less(now: Interests, fewer: Interests) -> Interests:
+    dropped = [term for term, _ in fewer.terms]
+    kept = set(_without([term for term, _ in now.terms], dropped, "term", text.term))
+    mutes = fewer.mutes
+    return replace(
+        now,
+        terms=tuple((term, weight) for term, weight in now.terms if term in kept),
+        authors=_without(now.authors, fewer.authors, "author", names.author),
+        categories=_without(now.categories, fewer.categories, "category"),
+        seeds=_without(now.seeds, fewer.seeds, "like"),
+        mutes=Mutes(
+            _without(now.mutes.terms, mutes.terms, "muted term", text.term),
+            _without(now.mutes.authors, mutes.authors, "muted author", names.author),
+            _without(now.mutes.categories, mutes.categories, "muted category"),
+        ),
+    )
+
+
+def _muted(mutes: Mutes) -> tuple[tuple[str, ...], ...]:
+    return mutes.terms, mutes.authors, mutes.categories
+
+
 def _parted(edit: str, option: str) -> tuple[str, str]:
     match = _EDIT.fullmatch(edit)
     kind = match["kind"].lower() if match else ""
@@ -65,7 +130,7 @@ def _changed(wanted: Wanted, kind: str, value: str) -> Wanted:
     if kind == "statement":
         new = replace(now, statement=interests_of(statement=value).statement)
     elif kind == "term":
-        new = replace(now, terms=_with_term(now.terms, *interests_of(terms=[value]).terms[0]))
+        new = replace(now, terms=_with_terms(now.terms, interests_of(terms=[value]).terms))
     elif kind == "author":
         new = replace(now, authors=_with(now.authors, interests_of(authors=[value]).authors, names.author))
     elif kind == "category":
@@ -73,15 +138,7 @@ def _changed(wanted: Wanted, kind: str, value: str) -> Wanted:
     elif kind == "like":
         new = replace(now, seeds=_with(now.seeds, interests_of(likes=[value]).seeds))
     else:
-        more = interests_of(mutes=[value]).mutes
-        new = replace(
-            now,
-            mutes=Mutes(
-                _with(now.mutes.terms, more.terms, text.term),
-                _with(now.mutes.authors, more.authors, names.author),
-                _with(now.mutes.categories, more.categories),
-            ),
-        )
+        new = replace(now, mutes=_with_mutes(now.mutes, interests_of(mutes=[value]).mutes))
     return replace(wanted, interests=new)
 
 
@@ -89,51 +146,63 @@ def _dropped(now: Interests, kind: str, value: str) -> Interests:
     if kind == "statement":
         return replace(now, statement="")
     if kind == "term":
-        kept = _without([term for term, _ in now.terms], value, kind, text.term)
-        return replace(now, terms=tuple((t, w) for t, w in now.terms if t in kept))
+        return _less(now, Interests(terms=((value, 1),)))
     if kind == "author":
-        return replace(now, authors=_without(now.authors, value, kind, names.author))
+        return _less(now, Interests(authors=(value,)))
     if kind == "category":
-        return replace(now, categories=_without(now.categories, value, kind))
+        return _less(now, Interests(categories=(value,)))
     if kind == "like":
-        return replace(now, seeds=_without(now.seeds, interests_of(likes=[value]).seeds[0], kind))
+        return _less(now, interests_of(likes=[value]))
     if kind == "mute":
-        return replace(now, mutes=_unmuted(now.mutes, value))
+        return _less(now, interests_of(mutes=[value]))
     raise RequestError("drop", f"{kind} cannot be dropped; give another one with --set {kind}=….")
 
 
-def _unmuted(mutes: Mutes, value: str) -> Mutes:
-    asked = interests_of(mutes=[value]).mutes
-    if asked.authors:
-        return replace(mutes, authors=_without(mutes.authors, asked.authors[0], "muted author", names.author))
-    if asked.categories:
-        return replace(mutes, categories=_without(mutes.categories, asked.categories[0], "muted category"))
-    return replace(mutes, terms=_without(mutes.terms, "".join(asked.terms), "muted term", text.term))
-
-
-def _with_term(
-    terms: tuple[tuple[str, float], ...], term: str, weight: float
+def _with_terms(
+    held: tuple[tuple[str, float], ...], added: Iterable[tuple[str, float]]
 ) -> tuple[tuple[str, float], ...]:
-    """The terms with this one at this strength, in its old place if it is there already; none at 0."""
-    same = text.term(term)
-    known = any(text.term(t) == same for t, _ in terms)
-    new = [(t, weight if text.term(t) == same else w) for t, w in terms] + ([] if known else [(term, weight)])
-    return tuple((t, w) for t, w in new if w)
+    """The terms with these at these strengths, in their old place if they are there already; none at 0."""
+    new = {text.term(term): (term, weight) for term, weight in added}
+    forms = [text.term(term) for term, _ in held]
+    kept = [(given[0], new.get(same, given)[1]) for same, given in zip(forms, held, strict=True)]
+    fresh = [given for same, given in new.items() if same not in forms]
+    return tuple((term, weight) for term, weight in (*kept, *fresh) if weight)
+
+
+def _with_mutes(now: Mutes, more: Mutes) -> Mutes:
+    return Mutes(
+        _with(now.terms, more.terms, text.term),
+        _with(now.authors, more.authors, names.author),
+        _with(now.categories, more.categories),
+    )
 
 
 def _with(
     held: tuple[str, ...], added: tuple[str, ...], form: Callable[[str], str] = str.strip
 ) -> tuple[str, ...]:
+    if not added:
+        return held
     forms = {form(word) for word in held}
-    return held + tuple(word for word in added if form(word) not in forms)
+    fresh = {form(word): word for word in reversed(added) if form(word) not in forms}
+    return held + tuple(reversed(fresh.values()))
 
 
 def _without(
-    held: Iterable[str], value: str, kind: str, form: Callable[[str], str] = str.strip
+    held: Collection[str], dropped: Iterable[str], kind: str, form: Callable[[str], str] = str.strip
 ) -> tuple[str, ...]:
-    words = list(held)
-    kept = tuple(word for word in words if form(word) != form(value))
-    if len(kept) == len(words):
-        there = f"there are {', '.join(map(repr, words))}" if words else "there is none"
-        raise RequestError("drop", f"The profile has no {kind} {value!r} to drop; {there}.")
-    return kept
+    """What is left of ``held``; each of ``dropped`` must be in it in some spelling."""
+    gone = {form(word): word for word in dropped}
+    if not gone:
+        return tuple(held)
+    forms = [form(word) for word in held]
+    there = set(forms)
+    if missing := [word for same, word in gone.items() if same not in there]:
+        raise RequestError("drop", f"The profile has no {kind} {missing[0]!r} to drop; {_there(held)}.")
+    return tuple(word for word, same in zip(held, forms, strict=True) if same not in gone)
+
+
+def _there(held: Collection[str]) -> str:
+    if not held:
+        return "there is none"
+    more = f" and {len(held) - _LISTED:,} more" if len(held) > _LISTED else ""
+    return f"there are {', '.join(map(repr, list(held)[:_LISTED]))}{more}"

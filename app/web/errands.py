@@ -8,7 +8,8 @@ memory and static pages does without.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -27,9 +28,12 @@ from recommender.paper import Paper
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from starlette.background import BackgroundTasks
+
     from app.web.context import Web
     from db.mine_store import Digest
     from jobs.alerts.digest import Item
+    from jobs.backtest import Backtest
     from jobs.importing import Imported
     from jobs.mine import Kept, Volume
     from jobs.preview import Preview, WhatIf
@@ -40,6 +44,17 @@ if TYPE_CHECKING:
 _TRIALS = 10
 _backtesting = Lock()
 _MOST_PROFILES = 20  # of one address, beyond which the subscribe page adds none
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """A back-test in numbers, for the first ``cut`` papers of a week; as a sentence, and as SVG, which is
+    empty where nothing was tried."""
+
+    found: Backtest
+    cut: int
+    sentence: str
+    plot: str
 
 
 def preview(
@@ -141,12 +156,20 @@ def latest(
 
 
 def kept(
-    service: Service, profiles: Sequence[Profile], *, start: int, at_most: int
-) -> tuple[list[Kept], int]:
+    service: Service, profiles: Sequence[Profile], *, start: int, at_most: int,
+    opinions: Sequence[str] = ("like", "save"),
+) -> tuple[list[Kept], int]:  # fmt: skip
     """What the readers of these profiles liked or saved, and how much of it there is."""
     from jobs import mine
 
-    return mine.kept(service, profiles, start=start, at_most=at_most)
+    return mine.kept(service, profiles, start=start, at_most=at_most, opinions=opinions)
+
+
+def taken_along(service: Service, profiles: Sequence[Profile], opinions: Sequence[str]) -> list[Paper]:
+    """The papers that these profiles' reader has such an opinion of, each once, the latest first."""
+    from jobs import mine
+
+    return mine.taken_along(service, profiles, opinions)
 
 
 def volumes(service: Service, profiles: Sequence[Profile], now: datetime) -> dict[int, Volume]:
@@ -188,22 +211,22 @@ def strongest(service: Service, profile: Profile, now: datetime, *, at_most: int
         return strongest_terms(learning.edition(service, session), weights, at_most)
 
 
-def what_if(service: Service, profile: Profile, after: Wanted, now: datetime) -> WhatIf:
+def what_if(service: Service, profile: Profile, after: Wanted, now: datetime, *, days: int) -> WhatIf:
     """What the latest days would bring the profile as it is, and as it would be, without reasons."""
     from jobs import preview as job
 
-    return job.what_if(service, profile, after, now, reasons=0)
+    return job.what_if(service, profile, after, now, days=days, reasons=0)
 
 
-def backtest(service: Service, profile: Profile) -> tuple[str, str]:
-    """What a back-test of the latest likes says, as a sentence and as SVG."""
+def backtest(service: Service, profile: Profile) -> Tested:
+    """What a back-test of the latest likes found."""
     from jobs import backtest_plot
+    from jobs.backtest import CUT, sentence
     from jobs.backtest import backtest as job
-    from jobs.backtest import sentence
 
     with _backtesting:
         found = job(service, profile, at_most=_TRIALS)
-    return sentence(found), backtest_plot.svg_plot(found, profile.name)
+    return Tested(found, CUT, sentence(found), backtest_plot.svg_plot(found, profile.name))
 
 
 def explained(
@@ -238,7 +261,7 @@ def open_feed(service: Service, wanted: Request, now: datetime) -> Profile:
     return job.create(service, wanted, now)
 
 
-def subscribe(service: Service, wanted: Request, now: datetime) -> None:
+def _subscribe(service: Service, wanted: Request, now: datetime, later: BackgroundTasks) -> None:
     """Store a subscription that anybody may have typed, unless the address has many already.
 
     For a confirmed address it is a feed until its owner turns its mail on: nobody must be able to write into
@@ -252,7 +275,27 @@ def subscribe(service: Service, wanted: Request, now: datetime) -> None:
             return
     if person is not None and person.state == "confirmed":
         wanted = replace(wanted, delivery=replace(wanted.delivery, frequency="feed"))
-    job.create(service, wanted, now)
+    profile = job.create(service, wanted, now, welcome=False)
+    if person is not None and person.state == "confirmed":
+        # After the answer, which would tell by its time that the address is known.
+        later.add_task(welcome, service, profile.id, now)
+
+
+def begin(service: Service, wanted: Request, now: datetime, later: BackgroundTasks) -> None:
+    """Store a subscription that anybody may have typed, and write to its address. Nothing that comes back
+    tells whether the address is known."""
+    # A known address may have a profile of this name. Saying so would tell strangers who reads; the mail
+    # takes its owner to the profile.
+    with suppress(RequestError):
+        _subscribe(service, wanted, now, later)
+    write_to(service, wanted.email, now)
+
+
+def send_soon(web: Web, later: BackgroundTasks, now: datetime) -> None:
+    """Send what is due after the answer, where mail only goes to a folder of this machine: there nobody
+    should wait for the scheduler to tick."""
+    if web.settings.outbox_is_shown:
+        later.add_task(send_due, web.service, now)
 
 
 def write_to(service: Service, email: str, now: datetime, *, only: str = "") -> None:
@@ -321,12 +364,14 @@ def send_again(service: Service, number: int, now: datetime) -> bool:
 
 
 def brought(
-    service: Service, profile: Profile, now: datetime, *, before: int | None, at_most: int
-) -> list[Brought]:
-    """What the latest batches brought a profile, those before a batch if one is given, with reasons."""
+    service: Service, profile: Profile, now: datetime, *, before: int | None, at_most: int,
+    parts: int | None,
+) -> list[Brought]:  # fmt: skip
+    """What the latest batches brought a profile, those before a batch if one is given, with reasons; of each
+    score so many ``parts`` and their rest, or all."""
     from jobs import reading
 
-    return reading.brought(service, profile, now, before, at_most)
+    return reading.brought(service, profile, now, before, at_most, parts)
 
 
 def saved(service: Service, profile: Profile) -> list[Paper]:

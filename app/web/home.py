@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -69,14 +68,8 @@ def start(web: AWeb, fields: AForm, later: BackgroundTasks) -> HTMLResponse | Re
     if not wanted.email:
         profile = errands.open_feed(web.service, wanted, now)
         return RedirectResponse(_own_page(web, profile, now) + "?done=subscribed", 303)
-    # A known address may have a profile of this name. Saying so here would tell strangers who reads; the mail
-    # below takes its owner to the profile.
-    with suppress(RequestError):
-        errands.subscribe(web.service, wanted, now)
-    errands.write_to(web.service, wanted.email, now)
-    if web.settings.outbox_is_shown:
-        # On this machine mail only goes to a folder; nobody should wait for the scheduler to tick.
-        later.add_task(errands.send_due, web.service, now)
+    errands.begin(web.service, wanted, now, later)
+    errands.send_soon(web, later, now)
     return RedirectResponse(f"{web.pages.prefix}/subscribed", 303, background=later)
 
 

@@ -80,8 +80,7 @@ def send_link(web: AWeb, fields: AForm, later: BackgroundTasks) -> HTMLResponse 
         return web.page("ask_link.html", 422, email=typed.email, error=exc)
     now = web.clock()
     errands.write_to(web.service, email, now, only="access")
-    if web.settings.outbox_is_shown:
-        later.add_task(errands.send_due, web.service, now)
+    errands.send_soon(web, later, now)
     return RedirectResponse(f"{web.pages.prefix}/preferences/sent", 303, background=later)
 
 

@@ -20,17 +20,9 @@ def feeds(web: AWeb, token: str) -> Response:
     It stands behind the private link and not behind a feed's token, which opens one feed only.
     """
     me = mine(web, token)
-    links = web.service.links
-    found = [
-        one
-        for profile in me.profiles
-        for one in (
-            (profile.name, links.feed(profile.feed_token, "atom")),
-            (f"{profile.name}: saved", links.saved_feed(profile.feed_token, "atom")),
-        )
-    ]
+    made = opml.of_profiles(me.profiles, web.service.links, web.clock())
     return Response(
-        opml.render("My papers", found, web.clock()), media_type="text/x-opml; charset=utf-8",
+        made, media_type="text/x-opml; charset=utf-8",
         headers={"content-disposition": 'attachment; filename="paperwatch.opml"'},
     )  # fmt: skip
 
@@ -41,9 +33,9 @@ def saved(web: AWeb, token: str, form: str) -> Response:
     me = mine(web, token)
     if form not in exports.FORMS:
         raise NoPageError(f"“{form}” is no form; there are {', '.join(exports.FORMS)}.")
-    found = {paper.id: paper for profile in me.profiles for paper in errands.saved(web.service, profile)}
+    found = errands.taken_along(web.service, me.profiles, ["save"])
     chosen = exports.FORMS[form]
     return Response(
-        chosen.render(found.values()), media_type=chosen.content_type,
+        chosen.render(found), media_type=chosen.content_type,
         headers={"content-disposition": f'attachment; filename="saved.{chosen.suffix}"'},
     )  # fmt: skip

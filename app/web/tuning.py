@@ -10,9 +10,9 @@ from app.web import errands
 from app.web.context import AForm, AWeb, Web
 from app.web.forms import DAYS
 from app.web.mine import Mine, back, mine, store
-from profiles.edits import Wanted, edited
+from profiles.edits import Wanted, changed, strengths
 from profiles.profile import Profile
-from profiles.request import RequestError
+from profiles.request import RequestError, interests_of
 from recommender import text
 
 router = APIRouter(prefix="/preferences/{token}/profiles/{number}", include_in_schema=False)
@@ -48,8 +48,10 @@ def test(web: AWeb, token: str, number: int) -> HTMLResponse:
     """Whether the papers that the reader liked would have been found: computed when somebody looks."""
     me = mine(web, token)
     profile = me.profile(number)
-    sentence, plot = errands.backtest(web.service, profile)
-    return web.page("backtest.html", me=me, tab="profiles", profile=profile, sentence=sentence, plot=plot)
+    tested = errands.backtest(web.service, profile)
+    return web.page(
+        "backtest.html", me=me, tab="profiles", profile=profile, sentence=tested.sentence, plot=tested.plot
+    )
 
 
 def _page(
@@ -57,11 +59,11 @@ def _page(
     error: RequestError | None = None, *, fragment: bool = False,
 ) -> HTMLResponse:  # fmt: skip
     now = web.clock()
-    found = errands.what_if(web.service, profile, wanted, now) if wanted else None
+    found = errands.what_if(web.service, profile, wanted, now, days=DAYS) if wanted else None
     if fragment:
         return web.page("what_if.html", found=found, days=DAYS, error=error)
     rows = errands.strongest(web.service, profile, now, at_most=TERMS)
-    stated = _stated(profile)
+    stated = strengths(profile.interests)
     most = max((abs(weight) for _, weight in rows), default=1.0)
     shown = [
         (term, 100 * weight / most, weights.get(term, stated.get(text.term(term), 0.0)))
@@ -89,15 +91,10 @@ def _weights(fields: FormData) -> dict[str, float]:
 
 def _wanted(profile: Profile, weights: dict[str, float]) -> Wanted:
     """The profile with every slider that was moved; one at 0 leaves the term to what was learned."""
-    stated = _stated(profile)
-    changes = [
-        f"term:{term}={weight:g}"
+    stated = strengths(profile.interests)
+    moved = [
+        f"{term}={weight:.4f}"
         for term, weight in weights.items()
         if weight != stated.get(text.term(term), 0.0)
     ]
-    return edited(Wanted(profile.interests, profile.per_day), changes)
-
-
-def _stated(profile: Profile) -> dict[str, float]:
-    """The terms that the reader stated, in the form that counts, with their strength."""
-    return {text.term(term): weight for term, weight in profile.interests.terms}
+    return changed(Wanted(profile.interests, profile.per_day), more=interests_of(terms=moved))

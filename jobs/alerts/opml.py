@@ -8,7 +8,9 @@ from email.utils import format_datetime
 
 from lxml import etree
 
+from jobs.alerts.links import Links
 from jobs.alerts.readable import clean
+from profiles.profile import Profile
 
 
 def render(title: str, feeds: Iterable[tuple[str, str]], at: datetime) -> bytes:
@@ -22,3 +24,16 @@ def render(title: str, feeds: Iterable[tuple[str, str]], at: datetime) -> bytes:
         shown = clean(name) or url
         etree.SubElement(body, "outline", {"type": "rss", "text": shown, "title": shown, "xmlUrl": url})
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
+
+
+def of_profiles(profiles: Iterable[Profile], links: Links, at: datetime) -> bytes:
+    """The feeds of a reader: of each profile what is new and what was saved."""
+    found = [
+        one
+        for profile in profiles
+        for one in (
+            (profile.name, links.feed(profile.feed_token, "atom")),
+            (f"{profile.name}: saved", links.saved_feed(profile.feed_token, "atom")),
+        )
+    ]
+    return render("My papers", found, at)

@@ -86,6 +86,14 @@ def _operator(
     return web
 
 
+def _mailer(request: Request) -> Web:
+    """The service, for whoever asks for a mail without a key: counted by address, together with the pages."""
+    limits: Limits = request.app.state.limits
+    _limited(limits.hit("mail", visitor(request.scope)))
+    web: Web = request.app.state.web
+    return web
+
+
 def _limited(wait: int) -> None:
     if wait:
         raise ProblemError(429, retry_after=str(wait))
@@ -98,5 +106,6 @@ def _profile(
 
 
 ACaller = Annotated[Caller, Depends(_caller)]
+AMailer = Annotated[Web, Depends(_mailer)]
 AnOperator = Annotated[Web, Depends(_operator)]
 AProfile = Annotated[Profile, Depends(_profile)]

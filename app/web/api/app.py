@@ -10,7 +10,19 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from app.version import VERSION
-from app.web.api import docs, interests, operator, papers, problems, profiles, readers, searching
+from app.web.api import (
+    docs,
+    interests,
+    mine,
+    operator,
+    papers,
+    problems,
+    profiles,
+    readers,
+    searching,
+    starting,
+    tuning,
+)
 from app.web.context import Web
 from app.web.keeper import Keeper
 from app.web.limits import Limits
@@ -20,6 +32,7 @@ _ABOUT = (
     "`Authorization: Bearer KEY`. Errors are problem details (RFC 9457)."
 )
 TAGS = {
+    "start": "Without a key: subscribing, and the way to one's own page, where keys are made.",
     "papers": "The papers on hand, for whatever interest.",
     "search": "Finding papers by what they say, by day and by label, and what rises.",
     "interests": "Before a profile: what you bring is read, and what you would get is shown.",
@@ -38,7 +51,7 @@ def create(web: Web, limits: Limits, keeper: Keeper) -> FastAPI:
     )  # fmt: skip
     api.state.web, api.state.limits, api.state.keeper = web, limits, keeper
     first = APIRouter(prefix="/v1")
-    for part in (readers, profiles, papers, searching, interests, operator):
+    for part in (starting, readers, mine, profiles, tuning, papers, searching, interests, operator):
         first.include_router(part.router)
     api.include_router(first)
     problems.explain(api)

@@ -7,16 +7,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import fastapi
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from app.web import brought, errands
 from app.web.api.access import ACaller, Caller
 from app.web.api.fields import Model, Person, Short, Text
-from app.web.api.paper_models import Brief, PaperOut, PreviewOut
+from app.web.api.paper_models import ADays, AParts, Brief, PaperOut, PreviewOut
 from app.web.api.papers import known_key
 from app.web.api.problems import ProblemError, documented
 from app.web.api.profile_models import Interest, Wanted
+from app.web.pages import SHOWN_PARTS
 from db import paper_store
 from profiles.answers import MOST as MOST_ANSWERS
 from profiles.answers import Answers
@@ -225,18 +226,21 @@ def pick_papers(caller: ACaller, said: AnswersIn) -> Picks:
 def preview_interest(
     caller: ACaller,
     wanted: Wanted,
-    days: Annotated[int, Query(ge=1, le=31, description="So many days back")] = 7,
+    days: ADays = 7,
+    parts: AParts = SHOWN_PARTS,
 ) -> PreviewOut:
     """What this interest would have brought in the latest days, as the form shows it; nothing is stored."""
     caller.count("preview")
-    return previewed(caller, wanted.request(), days)
+    return previewed(caller, wanted.request(), days, parts)
 
 
-def previewed(caller: Caller, asked: Request, days: int, examples: Examples = ()) -> PreviewOut:
-    """What was asked for would have brought this in the latest days, for somebody who judged these papers."""
+def previewed(caller: Caller, asked: Request, days: int, parts: int, examples: Examples = ()) -> PreviewOut:
+    """What was asked for would have brought this in the latest days, for somebody who judged these papers; of
+    each score so many parts and their rest, or all for 0."""
     found = errands.preview(
-        caller.web.service, asked.interests, per_day=asked.per_day, days=days, examples=examples
-    )
+        caller.web.service, asked.interests, per_day=asked.per_day, days=days, examples=examples,
+        parts=parts or None,
+    )  # fmt: skip
     known = _sourced(caller, [item.paper for item in (*found.items, *found.near)])
     found = replace(found, items=_with(known, found.items), near=_with(known, found.near))
     return PreviewOut.of(found, asked.interests, _on_hand(caller, asked.interests.seeds))

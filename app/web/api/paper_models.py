@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from fastapi import Query
 from pydantic import Field
 
 from app.web.api.fields import Model, Short
@@ -18,6 +19,13 @@ from recommender.paper import Paper
 
 if TYPE_CHECKING:
     from jobs.preview import Preview
+ADays = Annotated[int, Query(ge=1, le=31, description="So many days of announcements back")]
+AParts = Annotated[
+    int,
+    Query(
+        ge=0, le=1_000, description="So many parts of each score, the strongest, and the rest as one; 0: all"
+    ),
+]
 
 
 class PaperOut(Model):
@@ -93,9 +101,11 @@ class Guessed(Model):
 class Contribution(Model):
     """One signed part of a score."""
 
-    kind: str = Field(description="term, category, author, institution or tag")
+    kind: str = Field(
+        description="term, category, author, institution or tag; rest: the sum of all smaller ones"
+    )
     name: str
-    value: float
+    value: float = Field(description="What it adds to the score, or takes off it")
     via: str = Field(description="The title of the liked paper that brought it in; empty where stated")
 
     @classmethod

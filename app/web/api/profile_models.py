@@ -25,6 +25,10 @@ class Term(Model):
     )
     weight: float = Field(1, ge=-3, le=3, description="1 as most; below 0 it speaks against a paper")
 
+    def written(self) -> str:
+        """The same as people type it."""
+        return f"{self.term}={self.weight:.4f}"
+
 
 class Mutes(Model):
     """What never to show."""
@@ -32,6 +36,14 @@ class Mutes(Model):
     terms: list[Phrase] = Field([], max_length=MOST, description="Words and phrases that no paper may have")
     authors: list[Person] = Field([], max_length=MOST, description="People by name")
     categories: list[Category] = Field([], max_length=MOST, description="Such as cs.CR")
+
+    def written(self) -> list[str]:
+        """The same as people type it."""
+        return [
+            *(f"term:{one}" for one in self.terms),
+            *(f"author:{one}" for one in self.authors),
+            *(f"category:{one}" for one in self.categories),
+        ]
 
 
 class Wanted(Model):
@@ -58,19 +70,17 @@ class Wanted(Model):
 
     def request(self, email: str = "", name: str = "", plan: Delivery | None = None) -> Request:
         """The same, checked, with what the statement names in its own field. Raises `RequestError`."""
-        said = _sorted(self.statement)
-        mutes = [f"{kind}:{one}" for kind, several in (
-            ("term", self.mutes.terms), ("author", self.mutes.authors), ("category", self.mutes.categories)
-        ) for one in several]  # fmt: skip
+        said = in_fields(self.statement)
         return request(
             email=email, name=name, statement=said.statement, authors=[*self.authors, *said.authors],
-            terms=[*(f"{one.term}={one.weight:.4f}" for one in self.terms), *said.terms],
+            terms=[*(one.written() for one in self.terms), *said.terms],
             categories=[*self.categories, *said.categories], likes=[*self.likes, *said.likes],
-            mutes=[*mutes, *said.mutes], per_day=self.per_day, **(plan or Delivery()).model_dump(),
+            mutes=[*self.mutes.written(), *said.mutes], per_day=self.per_day,
+            **(plan or Delivery()).model_dump(),
         )  # fmt: skip
 
 
-def _sorted(statement: str) -> Understood:
+def in_fields(statement: str) -> Understood:
     """What stands in a statement; all of it are words where a line names what there cannot be."""
     read = understood(statement)
     try:
@@ -111,8 +121,9 @@ class Delivery(Model):
     def of(cls, plan: DeliveryPlan) -> Delivery:
         """A plan as it is asked for."""
         weekday = plan.days[0] if plan.frequency == "weekly" and plan.days else 0
+        days = list(plan.days if plan.frequency == "daily" else range(7))
         return cls(
-            every=plan.frequency, hour=plan.hour, zone=plan.zone, weekday=weekday, days=list(plan.days),
+            every=plan.frequency, hour=plan.hour, zone=plan.zone, weekday=weekday, days=days,
             send_empty=plan.send_empty, alone=plan.alone, at_most=plan.at_most, markdown=plan.markdown,
             bibtex=plan.bibtex, explore=plan.explore, paused_until=plan.paused_until,
         )  # fmt: skip

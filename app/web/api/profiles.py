@@ -10,10 +10,20 @@ from fastapi import APIRouter, Query, Response
 
 from app.web import errands
 from app.web.api.access import MOST_ID, ACaller, AProfile, Caller
-from app.web.api.paper_models import Digest, Digests, FeedbackIn, FeedbackOut, PaperOut, Papers, Scored
+from app.web.api.paper_models import (
+    AParts,
+    Digest,
+    Digests,
+    FeedbackIn,
+    FeedbackOut,
+    PaperOut,
+    Papers,
+    Scored,
+)
 from app.web.api.papers import AForm, AKey, export, exported, known_key, on_hand
 from app.web.api.problems import ProblemError, documented, made
 from app.web.api.profile_models import Feeds, Pause, ProfileIn, ProfileOut
+from app.web.pages import SHOWN_PARTS
 from db import subscriber_store
 from profiles.feedback import current
 from profiles.profile import Profile
@@ -42,7 +52,7 @@ def create_profile(caller: ACaller, wanted: ProfileIn, response: Response) -> Pr
     asked = _asked(caller, wanted)
     if len(_all(caller)) >= _MOST_PROFILES:
         raise ProblemError(409, f"You have {_MOST_PROFILES} profiles; delete one first.")
-    _check_name(caller, asked.name)
+    check_name(caller, asked.name)
     now = caller.web.clock()
     with caller.web.service.database.writing() as session:
         profile = subscriber_store.add_profile(
@@ -65,7 +75,7 @@ def get_profile(caller: ACaller, profile: AProfile) -> ProfileOut:
 def replace_profile(caller: ACaller, profile: AProfile, wanted: ProfileIn) -> ProfileOut:
     """The profile as it is to be from here on; what is left out is as in a new one."""
     asked = _asked(caller, wanted)
-    _check_name(caller, asked.name, besides=profile)
+    check_name(caller, asked.name, besides=profile)
     changed = replace(
         profile, name=asked.name, interests=asked.interests, per_day=asked.per_day, delivery=asked.delivery
     )
@@ -108,10 +118,11 @@ def list_digests(
     caller: ACaller, profile: AProfile,
     before: Annotated[int | None, Query(ge=1, le=MOST_ID, description="A page's `next`")] = None,
     limit: Annotated[int, Query(ge=1, le=10, description="Most digests in one answer")] = 1,
+    parts: AParts = SHOWN_PARTS,
 ) -> Digests:  # fmt: skip
     """What the latest batches brought it, with reasons; the first one is today's."""
-    web = caller.web
-    found = errands.brought(web.service, profile, web.clock(), before=before, at_most=limit)
+    service, now = caller.web.service, caller.web.clock()
+    found = errands.brought(service, profile, now, before=before, at_most=limit, parts=parts or None)
     return Digests(
         digests=[
             Digest(
@@ -125,10 +136,10 @@ def list_digests(
 
 
 @router.get("/{number}/papers/{key:path}", response_model=Scored, responses=_MINE)
-def explain_paper(caller: ACaller, profile: AProfile, key: AKey) -> Scored:
+def explain_paper(caller: ACaller, profile: AProfile, key: AKey, parts: AParts = SHOWN_PARTS) -> Scored:
     """Any paper on hand as the profile sees it."""
     found = on_hand(caller, key)
-    return Scored.of(errands.explained(caller.web.service, profile, found, caller.web.clock()))
+    return Scored.of(errands.explained(caller.web.service, profile, found, caller.web.clock(), parts or None))
 
 
 @router.get("/{number}/feedback", response_model=list[FeedbackOut], responses=_MINE)
@@ -177,7 +188,8 @@ def _asked(caller: Caller, wanted: ProfileIn) -> Request:
     return wanted.request(caller.person.email, wanted.name, wanted.delivery)
 
 
-def _check_name(caller: Caller, name: str, besides: Profile | None = None) -> None:
+def check_name(caller: Caller, name: str, besides: Profile | None = None) -> None:
+    """Refuse a name that another profile of the caller has. Raises `ProblemError` (409)."""
     if any(p.name == name and (besides is None or p.id != besides.id) for p in _all(caller)):
         raise ProblemError(
             409, f"You have a profile named “{name}” already; give another name.", field="name"

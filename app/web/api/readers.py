@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from app.web.api.access import MOST_ID, ACaller
 from app.web.api.fields import Model
 from app.web.api.problems import ProblemError, documented
 from db import key_store, subscriber_store
+from profiles.profile import Profile, Subscriber
 
 router = APIRouter(tags=["you"])
 
@@ -24,6 +26,12 @@ class Me(Model):
     state: Literal["unconfirmed", "confirmed", "unsubscribed", "suppressed"]
     since: datetime
     profiles: list[int]
+
+    @classmethod
+    def of(cls, person: Subscriber, profiles: Sequence[Profile]) -> Me:
+        """A reader with these profiles."""
+        numbers = [profile.id for profile in profiles]
+        return cls(email=person.email, state=person.state, since=person.created_at, profiles=numbers)
 
 
 class KeyOut(Model):
@@ -41,8 +49,7 @@ def get_me(caller: ACaller) -> Me:
     """Who the key belongs to."""
     with caller.web.service.database.reading() as session:
         found = subscriber_store.profiles_of(session, caller.person.id)
-    person = caller.person
-    return Me(email=person.email, state=person.state, since=person.created_at, profiles=[p.id for p in found])
+    return Me.of(caller.person, found)
 
 
 @router.get("/me/export", summary="Export all that is kept of you", responses=documented(401, 429))
