@@ -38,7 +38,7 @@ TAGS = {
     "interests": "Before a profile: what you bring is read, and what you would get is shown.",
     "profiles": "What you want to read about, what it brought, and what you said of that.",
     "you": "The reader whom the key belongs to, and the keys themselves.",
-    "operator": "How the service is doing, and the acts of whoever runs it.",
+    "operator": "How the service is doing, and the acts of whoever runs it; with the operator's key.",
 }
 """The groups of operations, in the order in which they are told."""
 
