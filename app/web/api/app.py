@@ -86,4 +86,6 @@ def _operations(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _titled(summary: str) -> str:
     """FastAPI makes "List Saved Papers" of a function's name; a title here is "List saved papers"."""
-    return summary.capitalize() if summary.istitle() else summary
+    if not summary.istitle():
+        return summary
+    return summary.capitalize().replace("orcid", "ORCID").replace("opml", "OPML")

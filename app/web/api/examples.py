@@ -186,25 +186,25 @@ def _laid_out(value: Any, depth: int) -> str:
 
 
 def curl(
-    method: str, address: str, places: dict[str, Any], asked: dict[str, Any], *, key: str, body: Any = None
-) -> str:
+    method: str, address: str, places: dict[str, Any], asked: dict[str, Any], *, key: str, body: Any = None,
+    file: bool = False,
+) -> str:  # fmt: skip
     """A request as a command.
 
     ``places`` are the parameters of the path, ``asked`` those of the query; ``key`` names the variable
-    that holds the key, if one is needed.
+    that holds the key, if one is needed; ``file`` sends one as it is.
     """
     for name, value in places.items():
         address = re.sub(rf"\{{{name}\}}", quote(str(value), safe=":/"), address)
     if asked:
         address += "?" + urlencode(asked, quote_via=quote, safe=":/,")
     quoted = f"'{address}'" if re.search(r"[?&%]", address) else address
-    lines = [
-        "curl"
-        + ("" if method == "GET" or (method == "POST" and body is not None) else f" -X {method}")
-        + f" {quoted}"
-    ]
+    plain = method == ("GET" if body is None and not file else "POST")
+    lines = [f"curl {quoted}" if plain else f"curl -X {method} {quoted}"]
     if key:
         lines.append(f'-H "Authorization: Bearer ${key}"')
     if body is not None:
         lines.append("--json '" + pretty(body).replace("'", r"'\''") + "'")
+    if file:
+        lines += ["-H 'Content-Type: application/octet-stream'", "--data-binary @FILE"]
     return " \\\n  ".join(lines)

@@ -147,7 +147,6 @@ _FILE: dict[str, Any] = {
         "description": "The file as it is",
         "content": {
             "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-            "text/plain": {"schema": {"type": "string"}},
         },
     }
 }

@@ -238,7 +238,7 @@ class StandingOut(Model):
         )  # fmt: skip
 
 
-class Brought(Model):
+class SourceMonth(Model):
     """New papers of one source, day by day."""
 
     source: int
@@ -250,7 +250,7 @@ class MonthOut(Model):
     """The last days, oldest first; each list has a number for each of ``days`` (UTC)."""
 
     days: list[date]
-    new_papers: list[Brought] = Field(description="By source, those that brought the most first")
+    new_papers: list[SourceMonth] = Field(description="By source, those that brought the most first")
     digests: list[int] = Field(description="Digests sent")
     waits: list[Waits | None] = Field(description="From announcement to mail, a sample of each day's")
     bounces: list[int] = Field(description="Delivery reports about readers")
@@ -263,7 +263,7 @@ class MonthOut(Model):
             days=list(month.days), digests=list(month.digests), bounces=list(month.bounces),
             likes=list(month.likes), waits=[Waits.of(pair) for pair in month.waits],
             new_papers=[
-                Brought(source=number, name=name, papers=list(values))
+                SourceMonth(source=number, name=name, papers=list(values))
                 for number, name, values in by_source(month, names)
             ],
         )  # fmt: skip

@@ -49,7 +49,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: what it is called by, what it takes, and what it gives."""
+    """One operation: what it is called by, what it takes, and what it gives; ``file`` is a body that is no JSON."""
 
     id: str
     title: str
@@ -59,6 +59,7 @@ class Operation:
     key: str
     parameters: tuple[Field, ...]
     body: tuple[Piece, ...]
+    file: Markup
     request: str
     answer: Answer
     errors: tuple[tuple[str, Markup], ...]
@@ -138,7 +139,8 @@ class _Schema:
         self.asked = set(self.reached([one[2].get("requestBody", {}) for one in self.found]))
 
     def operation(self, method: str, path: str, found: dict[str, Any]) -> Operation:
-        body = found.get("requestBody", {}).get("content", {}).get(_JSON, {}).get("schema", {})
+        taken = found.get("requestBody", {})
+        body = taken.get("content", {}).get(_JSON, {}).get("schema", {})
         parameters = found.get("parameters", [])
         key = _key(found)
         places, query = (self._examples(parameters, place) for place in ("path", "query"))
@@ -149,8 +151,10 @@ class _Schema:
             parameters=tuple(
                 _field(one["name"], one, one["schema"], one.get("required", False)) for one in parameters
             ),
-            body=kind(body) if body else (),
-            request=curl(method, self.home + path, places, query, key=key, body=example),
+            body=kind(body) if body else (), file=marked(taken.get("description", "")),
+            request=curl(
+                method, self.home + path, places, query, key=key, body=example, file=bool(taken) and not body
+            ),
             answer=self._answer(found["responses"]),
             errors=tuple(
                 (status, marked(one["description"]))
