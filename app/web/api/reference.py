@@ -49,7 +49,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: what it is called by, what it takes, and what it gives; ``file`` is a body that is no JSON."""
+    """One operation: what it takes, and what it gives; ``file`` tells of a body that is no JSON."""
 
     id: str
     title: str
