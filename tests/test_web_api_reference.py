@@ -231,3 +231,10 @@ def parts(part: Any) -> Iterator[dict[str, Any]]:
     if isinstance(part, list):
         for one in part:
             yield from parts(one)
+
+
+def test_whatever_may_be_null_says_what_that_means(schema: dict[str, Any]) -> None:
+    for model, whole in schema["components"]["schemas"].items():
+        for name, field in whole.get("properties", {}).items():
+            if {"type": "null"} in field.get("anyOf", []):
+                assert field.get("description"), f"{model}.{name}"

@@ -49,7 +49,7 @@ class Mail(Model):
     id: int
     state: State = Field(description="empty: there was nothing to send; suppressed: withheld")
     queued_at: datetime
-    sent_at: datetime | None
+    sent_at: datetime | None = Field(description="When the relay took it; null: it has not yet")
     parts: list[MailPart]
 
     @classmethod
@@ -66,7 +66,7 @@ class Mails(Model):
     """Your digests, the latest first; ``next`` is what to give as ``before`` for older ones."""
 
     mails: list[Mail]
-    next: int | None
+    next: int | None = Field(description="What to ask for to get those after these; null: there are no more")
 
 
 class MailSection(Model):
@@ -82,7 +82,7 @@ class WholeMail(Model):
     id: int
     state: State
     queued_at: datetime
-    sent_at: datetime | None
+    sent_at: datetime | None = Field(description="When the relay took it; null: it has not yet")
     sections: list[MailSection]
     receipt: str = Field(description="What was checked for it")
 
@@ -107,7 +107,7 @@ class KeptPapers(Model):
 
     papers: list[Kept]
     total: int
-    next: int | None
+    next: int | None = Field(description="What to ask for to get those after these; null: there are no more")
 
 
 @router.put("/me/mail", response_model=Me, responses=documented(401, 409, 429))

@@ -64,13 +64,13 @@ class SourceOut(Model):
     location: str = Field(description="An address, or a path on the machine that asks")
     state: SourceState = Field(description="failing: its last check failed; new: it was never read")
     said: str = Field(description="What the last check came to, in words")
-    last_check: Check | None
+    last_check: Check | None = Field(description="What the last check came to; null: there was none")
     next_check_at: datetime | None = Field(description="null where it is never asked by itself")
-    last_success_at: datetime | None
-    last_batch: date | None
+    last_success_at: datetime | None = Field(description="When a check last went well; null: never")
+    last_batch: date | None = Field(description="The latest day of announcements that it showed; null: none")
     failures: int = Field(description="Checks that failed in a row")
     last_error: str
-    paused_at: datetime | None
+    paused_at: datetime | None = Field(description="Since when it is asked no more; null: it is asked")
 
     @classmethod
     def of(cls, stand: Watched) -> SourceOut:
@@ -89,7 +89,7 @@ class Sources(Model):
     """Sources by number; ``next`` is what to give as ``after`` for those after them."""
 
     sources: list[SourceOut]
-    next: int | None
+    next: int | None = Field(description="What to ask for to get those after these; null: there are no more")
 
 
 class OutboxMail(Model):
@@ -100,8 +100,8 @@ class OutboxMail(Model):
     state: MailState
     attempts: int
     queued_at: datetime
-    next_attempt_at: datetime | None
-    sent_at: datetime | None
+    next_attempt_at: datetime | None = Field(description="When it is tried again; null: it is not")
+    sent_at: datetime | None = Field(description="When the relay took it; null: it has not")
     last_error: str = Field(description="What the mail server said, or why it was withheld")
 
     @classmethod
@@ -117,7 +117,7 @@ class OutboxMails(Model):
     """Mails, the latest first; ``next`` is what to give as ``before`` for those after them."""
 
     mails: list[OutboxMail]
-    next: int | None
+    next: int | None = Field(description="What to ask for to get those after these; null: there are no more")
 
 
 class FindingOut(Model):
@@ -161,7 +161,7 @@ class RelayOut(Model):
     """How the way out for mail does."""
 
     faults: int = Field(description="Faults of the mail server in a row")
-    paused_until: datetime | None
+    paused_until: datetime | None = Field(description="Until when no mail goes out; null: it goes")
     error: str
 
 

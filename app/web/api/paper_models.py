@@ -32,7 +32,7 @@ class PaperOut(Model):
     """A paper, with the same fields as ``paperwatch papers --format jsonl`` and some more."""
 
     id: str
-    version: int | None
+    version: int | None = Field(description="As arXiv counts; null where it has none or none is known")
     title: str
     abstract: str
     summary: str = Field(description="Somebody's digest of the paper, often a language model's")
@@ -50,7 +50,7 @@ class PaperOut(Model):
     code_url: str
     contributions: str = Field(description="What it contributes, as a digest has it")
     withdrawn: bool
-    announced: date | None
+    announced: date | None = Field(description="The day on which it was announced; null: not known")
     sources: list[str]
 
     @classmethod
@@ -73,7 +73,7 @@ class Brief(Model):
     id: str
     title: str
     authors: list[str]
-    announced: date | None
+    announced: date | None = Field(description="The day on which it was announced; null: not known")
     url: str
 
     @classmethod
@@ -139,7 +139,7 @@ class Papers(Model):
     """Papers, the latest first; ``next`` is what to give as ``before`` for those after them."""
 
     papers: list[PaperOut]
-    next: int | None
+    next: int | None = Field(description="What to ask for to get those after these; null: there are no more")
 
 
 class Digest(Model):
@@ -156,7 +156,7 @@ class Digests(Model):
     """A profile's digests, the latest first; ``next`` is what to give as ``before`` for older ones."""
 
     digests: list[Digest]
-    next: int | None
+    next: int | None = Field(description="What to ask for to get those after these; null: there are no more")
 
 
 class PreviewOut(Model):
@@ -165,8 +165,10 @@ class PreviewOut(Model):
     papers: list[Scored]
     near: list[Scored] = Field(description="Those just under the cut")
     ranked: int = Field(description="How many papers were ranked")
-    first: date | None
-    last: date | None
+    first: date | None = Field(
+        description="The first day of announcements that was ranked; null: there is none"
+    )
+    last: date | None = Field(description="The last such day")
     heard: list[str] = Field(description="Terms that the statement was heard to say, beside those stated")
     understood: Interest = Field(
         description="The interest with what its statement names (papers, categories, people, weighed terms) "

@@ -69,7 +69,7 @@ class Showing(Model):
     """That a source showed the paper."""
 
     source: str
-    version: int | None
+    version: int | None = Field(description="As arXiv counts; null: the source names none")
     announced: date | None = Field(description="The day of the source's own announcement, where it has days")
     seen_at: datetime
 

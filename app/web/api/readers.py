@@ -40,7 +40,7 @@ class KeyOut(Model):
     id: int
     name: str
     made_at: datetime
-    used_at: datetime | None
+    used_at: datetime | None = Field(description="When it was last used, to the hour; null: never")
     current: bool = Field(description="Whether it is the one that asks")
 
 

@@ -52,7 +52,7 @@ class FoundOut(Model):
     more: bool = Field(description="Whether there are more than were counted")
     any_word: bool = Field(description="No paper holds all of the words; these hold some")
     waiting: int = Field(description="Papers that the search does not know yet, counted where it found none")
-    next: str | None
+    next: str | None = Field(description="What to ask for to get those after these; null: there are no more")
 
 
 class DayOut(Model):
@@ -66,7 +66,7 @@ class Days(Model):
     """Days of announcement, the latest first; ``next`` is what to give as ``until`` for earlier ones."""
 
     days: list[DayOut]
-    next: date | None
+    next: date | None = Field(description="What to ask for to get those after these; null: there are no more")
 
 
 class TopicFeeds(Model):
@@ -114,11 +114,11 @@ class Trends(Model):
     """What rises in the latest four weeks against the thirteen before, worked out once a night. Before the
     first night, or with too few papers to tell (``enough``), there is nothing in it."""
 
-    made_at: datetime | None
+    made_at: datetime | None = Field(description="When they were worked out; null: not yet")
     enough: bool
     first: date | None = Field(description="The first of the earlier days")
     split: date | None = Field(description="The first of the latest days")
-    last: date | None
+    last: date | None = Field(description="The last day that they are of; null: there are none yet")
     latest: int = Field(description="Papers of the latest days")
     earlier: int = Field(description="Papers of the earlier days")
     weeks: list[int] = Field(description="All papers, week by week")

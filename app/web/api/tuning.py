@@ -73,8 +73,10 @@ class WhatIf(Model):
     papers: list[Placed] = Field(description="Those that would come, best first")
     left: list[Placed] = Field(description="Those that would drop out")
     ranked: int = Field(description="How many papers were ranked")
-    first: date | None
-    last: date | None
+    first: date | None = Field(
+        description="The first day of announcements that was ranked; null: there is none"
+    )
+    last: date | None = Field(description="The last such day")
 
     @classmethod
     def of(cls, found: Compared) -> WhatIf:
