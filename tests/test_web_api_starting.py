@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import feedparser
 import pytest
+from starlette.background import BackgroundTasks
 from starlette.testclient import TestClient
 
 from app.settings import Settings
+from app.web import errands
 from app.web.server import create_app
 from db import alert_store, subscriber_store
+from jobs import reading, subscribe
 from jobs.alerts.outbox_folder import OutboxFolder
 from jobs.service import Service
+from profiles.request import request
 from tests.conftest import NOW
 from tests.test_web_subscribing import BASE, STATEMENT, link
 
@@ -62,6 +68,18 @@ def test_an_address_gets_the_confirmation_and_the_answer_is_always_the_same(
         mine = {p.name: p.delivery.frequency for p in subscriber_store.profiles_of(session, person.id)}
     assert "access" in kinds, "the owner of a known address is told by mail"
     assert mine == {"Mine": "daily", "Second": "daily", "Third": "feed"}, "nobody writes into another's mail"
+
+
+def test_first_papers_of_a_known_reader_are_chosen_after_the_answer(ingested: Service) -> None:
+    wanted = request(email="ada@example.org", name="First", statement=STATEMENT)
+    person = subscribe.create(ingested, wanted, NOW, confirmed="by the test").subscriber_id
+    later = BackgroundTasks()
+    errands.begin(ingested, replace(wanted, name="Second"), NOW, later)
+    with ingested.database.reading() as session:
+        second = next(p for p in subscriber_store.profiles_of(session, person) if p.name == "Second")
+    assert reading.latest(ingested, second, NOW) == []
+    asyncio.run(later())
+    assert reading.latest(ingested, second, NOW) != []
 
 
 def test_asking_for_a_link_tells_strangers_nothing(browser: TestClient, outbox: OutboxFolder) -> None:
