@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-parts test-all check format bench minilm pictures lock clean
+.PHONY: help run test test-parts check format bench minilm pictures lock clean
 
 help:  ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -16,10 +16,7 @@ test: .venv/dev.done  ## Run the quick tests
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not postgres and not browser"
 
 test-parts: .venv/dev.done  ## Run the tests on real PostgreSQL and in Debian's Chromium (skipped where missing)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "postgres or browser"
-
-test-all: .venv/dev.done  ## Run every test, one more at a time than there are processors, since some wait
-	$(BIN)/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist worksteal
+	$(BIN)/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist worksteal -m "postgres or browser"
 
 check: .venv/dev.done  ## Lint, types and which room imports which
 	$(BIN)/ruff check .
