@@ -208,11 +208,13 @@ def test_what_costs_much_has_limits_of_its_own(ingested: Service, profile: Profi
     app = create_app(ingested, some, lambda: NOW)
     with TestClient(app, base_url=BASE, headers={"authorization": f"Bearer {KEY}"}) as api:
         path = f"/api/v1/profiles/{profile.id}"
-        assert [api.get(f"{path}/backtest").status_code for _ in range(2)] == [200, 429]
+        page = own_page(ingested, profile)
+        for each in (path, page):
+            assert [api.get(f"{each}/backtest").status_code for _ in range(2)] == [200, 429]
         tried = [api.post(f"{path}/what-if", json={}) for _ in range(3)]
         assert [answer.status_code for answer in tried] == [200, 200, 429]
         assert 1 <= int(tried[-1].headers["retry-after"]) <= 60
-        assert api.get(path).status_code == 200
+        assert [api.get(each).status_code for each in (path, page)] == [200, 200]
 
 
 def test_the_volume_of_a_profile_is_that_of_its_page(

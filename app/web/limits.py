@@ -22,6 +22,8 @@ from app.settings import Settings
 _MAILS = ("/subscribe", "/preferences")
 _PREVIEWS = ("/preview", "/draft", "/pick", "/weights")
 _READS = "/read"
+# Takes seconds, one after the other, while each one that waits holds a thread.
+_BACKTEST = "/backtest"
 # Who guesses at keys gets far fewer tries than who has one.
 _WRONG_KEYS_PER_MINUTE = 20
 
@@ -61,8 +63,8 @@ class Limited:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http" and scope["method"] == "POST":
-            kind = _kind(scope["path"])
+        if scope["type"] == "http":
+            kind = _kind(scope["method"], scope["path"])
             wait = self.limits.hit(kind, visitor(scope)) if kind else 0
             if wait:
                 refused = {"paperwatch.refused": 429, "paperwatch.retry_after": wait}
@@ -77,11 +79,13 @@ def visitor(scope: Scope) -> str:
     return client[0] if client else "unknown"
 
 
-def _kind(path: str) -> str:
-    """What a form sent to this address counts as. The API counts for itself, by key."""
+def _kind(method: str, path: str) -> str:
+    """What a request counts as, if it is one of those counted. The API counts for itself, by key."""
     path = path.rstrip("/")
     if path.startswith("/api/"):
         return ""
+    if method != "POST":
+        return "read" if path.endswith(_BACKTEST) else ""
     if path in _MAILS:
         return "mail"
     if path.endswith(_READS):
