@@ -19,33 +19,61 @@ KNOWN: Final[dict[str, Any]] = {
     "announced": "2025-10-28",
     "area": "systems",
     "arxiv_id": "2510.21419",
+    "atom": "https://papers.example.org/feeds/….atom",
     "author": "Zhenan Fan",
     "authors": ["Gursimran Singh", "Zhenan Fan"],
     "batch": 12,
     "categories": ["cs.DC", "cs.LG"],
     "category": "cs.DC",
+    "code_url": "",
+    "comment": "12 pages, 9 figures",
+    "contributions": "",
+    "detail": "If this address is right, a mail is on its way to it.",
     "doi": "10.48550/arXiv.2510.21419",
     "email": "ada@example.org",
+    "error": "",
     "explore": None,
+    "heard": ["KV cache"],
+    "holder": "papers-1/4242",
     "id": 1,
     "institution": "Huawei",
     "institutions": ["Huawei"],
+    "job": "check",
+    "journal_ref": "",
+    "json_feed": "https://papers.example.org/feeds/….json",
     "key": "arxiv:2510.21419",
     "keywords": ["mixture of experts"],
+    "kind": "term",
+    "last_error": "",
+    "liked": ["arxiv:2510.21419"],
     "likes": ["arxiv:2510.21419"],
+    "location": "https://rss.arxiv.org/atom/cs.DC",
     "mutes": {"terms": ["blockchain"], "authors": [], "categories": ["cs.CR"]},
     "name": "Inference",
     "next": None,
     "number": 1,
+    "page": "https://papers.example.org/…",
     "paper": "arxiv:2510.21419",
+    "passage": "Speculative decoding drafts several tokens and checks them at once.",
+    "passed": ["arxiv:2510.20064"],
     "paused_until": None,
     "per_day": 5,
     "q": "speculative decoding",
     "ranked": 312,
     "reason": "mixture-of-experts serving, autoscaling · follows Zhenan Fan",
+    "receipt": "Checked arXiv cs.DC (Tue batch, 312 new); 5 of 312 sent.",
+    "refused": ["arxiv:2511.13724"],
+    "rss": "https://papers.example.org/feeds/….rss",
+    "said": "312 new papers",
+    "saved_atom": "https://papers.example.org/feeds/…/saved.atom",
+    "saved_json_feed": "https://papers.example.org/feeds/…/saved.json",
+    "saved_rss": "https://papers.example.org/feeds/…/saved.rss",
     "score": 7.25,
+    "sentence": "Of 12 papers that you liked, 9 would have been among the first 10 of their week.",
     "similar": [],
     "since": "2025-10-01",
+    "slug": "llm-inference",
+    "source": "arXiv cs.DC",
     "sources": ["arXiv cs.DC"],
     "statement": "KV cache and speculative decoding for LLM inference",
     "summary": "Scales experts out while they serve.",
@@ -53,6 +81,7 @@ KNOWN: Final[dict[str, Any]] = {
     "terms": ["KV cache"],
     "text": "KV cache and speculative decoding for LLM inference",
     "title": "ElasticMoE: An Efficient Auto Scaling Method for Mixture-of-Experts Models",
+    "to_do": "Start `paperwatch schedule`.",
     "topic": "LLM inference",
     "topics": ["LLM inference"],
     "until": "2026-01-31",
@@ -61,6 +90,9 @@ KNOWN: Final[dict[str, Any]] = {
     "version": 1,
     "via": "",
     "weight": 1.5,
+    "what": "digests are mailed",
+    "where": "entry 4",
+    "why": "no such paper is on hand",
     "zone": "Europe/Zurich",
 }
 """What stands in an example for a field of this name."""
@@ -137,7 +169,7 @@ def _simple(part: dict[str, Any], name: str) -> Any:
     """A value that is neither list nor object with fields."""
     choice = [part["const"]] if "const" in part else part.get("enum")
     # A name alone may mislead: the id of a paper is a text, that of a profile a number.
-    known = [held for held in (KNOWN.get(name), part.get("default")) if _fits(held, part)]
+    known = [held for held in (KNOWN.get(name), part.get("default") or None) if _fits(held, part)]
     if known:
         return known[0]
     if choice:
@@ -153,7 +185,7 @@ def _simple(part: dict[str, Any], name: str) -> Any:
 
 
 def _fits(held: Any, part: dict[str, Any]) -> bool:
-    if held is None or held == "":
+    if held is None:
         return False
     if "const" in part or "enum" in part:
         return held in part.get("enum", [part.get("const")])

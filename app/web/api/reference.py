@@ -61,7 +61,7 @@ class Operation:
     body: tuple[Piece, ...]
     file: Markup
     request: str
-    answer: Answer
+    answers: tuple[Answer, ...]
     errors: tuple[tuple[str, Markup], ...]
 
 
@@ -155,7 +155,11 @@ class _Schema:
             request=curl(
                 method, self.home + path, places, query, key=key, body=example, file=bool(taken) and not body
             ),
-            answer=self._answer(found["responses"]),
+            answers=tuple(
+                self._answer(status, one)
+                for status, one in sorted(found["responses"].items())
+                if status.startswith("2")
+            ),
             errors=tuple(
                 (status, marked(one["description"]))
                 for status, one in found["responses"].items()
@@ -191,8 +195,7 @@ class _Schema:
             if one["in"] == place and one.get("required")
         }
 
-    def _answer(self, responses: dict[str, Any]) -> Answer:
-        status, good = next((status, one) for status, one in responses.items() if status.startswith("2"))
+    def _answer(self, status: str, good: dict[str, Any]) -> Answer:
         content = good.get("content", {})
         part = content.get(_JSON, {}).get("schema")
         headers = tuple((name, marked(one["description"])) for name, one in good.get("headers", {}).items())
