@@ -135,7 +135,7 @@ class Scores:
         return Scores(self.batch_id, self.made_at, self.ranked, *held)
 
 
-DigestState = Literal["queued", "sending", "sent", "failed", "suppressed", "cancelled"]
+DigestState = Literal["queued", "sending", "sent", "failed", "suppressed", "cancelled", "empty"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from app.web.api.problems import ProblemError, documented
 from app.web.api.readers import Me
 from app.web.context import AVisitor
 from db import mine_store, subscriber_store
+from db.records import DigestState
 from jobs.alerts import opml
 from profiles.profile import Profile
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["you"])
 _FARTHEST = 100_000
-State = Literal["queued", "sending", "sent", "failed", "suppressed", "cancelled", "empty"]
 _NO_MAIL = {
     "": "You gave no address, so there is no mail; your feeds go on.",
     "unconfirmed": "Confirm your address first, by the link that was mailed to it.",
@@ -47,7 +47,7 @@ class Mail(Model):
     """A digest that was put together for you."""
 
     id: int
-    state: State = Field(description="empty: there was nothing to send; suppressed: withheld")
+    state: DigestState = Field(description="empty: there was nothing to send; suppressed: withheld")
     queued_at: datetime
     sent_at: datetime | None = Field(description="When the relay took it; null: it has not yet")
     parts: list[MailPart]
@@ -80,7 +80,7 @@ class WholeMail(Model):
     """A digest that was put together for you, with its papers."""
 
     id: int
-    state: State
+    state: DigestState
     queued_at: datetime
     sent_at: datetime | None = Field(description="When the relay took it; null: it has not yet")
     sections: list[MailSection]

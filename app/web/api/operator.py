@@ -11,7 +11,6 @@ from app.web.api.access import MOST_ID, NEEDS_OPERATOR, AnOperator
 from app.web.api.operator_models import (
     Check,
     Checks,
-    MailState,
     MonthOut,
     OutboxMail,
     OutboxMails,
@@ -22,7 +21,7 @@ from app.web.api.operator_models import (
 from app.web.api.problems import ProblemError, documented
 from app.web.context import Web
 from db import alert_store, source_store
-from db.records import Queued, Source
+from db.records import DigestState, Queued, Source
 from jobs import overview, upkeep
 
 router = APIRouter(prefix="/operator", tags=["operator"])
@@ -112,7 +111,7 @@ def check_source(web: AnOperator, number: ASource) -> SourceOut:
 @router.get("/mails", response_model=OutboxMails, responses=_documented(422))
 def list_outbox(
     web: AnOperator,
-    state: Annotated[MailState | None, Query(description="Only those in this state")] = None,
+    state: Annotated[DigestState | None, Query(description="Only those in this state")] = None,
     before: Annotated[int | None, Query(ge=1, le=_MOST_MAIL, description="A page's `next`")] = None,
     limit: Annotated[int, Query(ge=1, le=100, description="At most so many")] = 20,
 ) -> OutboxMails:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from typing import Literal
 
 from pydantic import Field
 
 from app.web.api.fields import Model
-from db.records import Outcome, Queued, Receipt
+from db.records import DigestState, Outcome, Queued, Receipt
 from jobs.days import quantile
 from jobs.overview import Month, SourceState, Standing, Trouble, Watched, by_source, coming
 from jobs.receipts import result
 
-MailState = Literal["queued", "sending", "sent", "failed", "suppressed", "cancelled", "empty"]
 _MOST_FINDINGS = 100
 
 
@@ -97,7 +95,7 @@ class OutboxMail(Model):
 
     id: int
     kind: str = Field(description="digest, confirmation or access (a link to one's own page)")
-    state: MailState
+    state: DigestState
     attempts: int
     queued_at: datetime
     next_attempt_at: datetime | None = Field(description="When it is tried again; null: it is not")
