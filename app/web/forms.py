@@ -12,7 +12,6 @@ from app.web import errands
 from app.web.chips import chips
 from app.web.context import Web
 from app.web.draft import Draft
-from app.web.pages import SHOWN_PARTS
 from app.web.typed import Typed
 from jobs.service import Service
 from profiles.request import RequestError
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 DAYS = 7  # that a preview looks back
 PREVIEWED = 12  # papers that a preview shows with their reasons; of the others it says how many there are
+_PARTS = 6  # of each score, beside the rest: a dozen papers and the form stay within 100 kB
 _REGIONS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 LABELS = {
     "statement": "What do you work on?",
@@ -59,7 +59,7 @@ def seen(
             days=DAYS,
             examples=examples,
             reasons=PREVIEWED,
-            parts=SHOWN_PARTS,
+            parts=_PARTS,
         )
         return found, None
     except RequestError as exc:

@@ -68,8 +68,8 @@ def parts(item: Item) -> list[Bar]:
             name=readable(c.name),
             about=_origin(c),
             value=c.value,
-            start=round(100 * (min(c.value, 0.0) - low) / span, 2),
-            width=round(max(100 * abs(c.value) / span, 0.5), 2),
+            start=round(100 * (min(c.value, 0.0) - low) / span, 1),
+            width=round(max(100 * abs(c.value) / span, 0.5), 1),
         )
         for c in shown
     ]
