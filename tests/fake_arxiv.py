@@ -259,8 +259,9 @@ class FakeArxiv:
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
+                # Before anything is sent: who has an answer without a body asks on when its headers are there.
                 fake.at_once -= 1
+                self.end_headers()
                 self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
