@@ -259,7 +259,7 @@ class FakeArxiv:
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body)))
-                # Before anything is sent: who has an answer without a body asks on when its headers are there.
+                # Before anything is sent: an answer without a body is there with its headers.
                 fake.at_once -= 1
                 self.end_headers()
                 self.wfile.write(body)
